@@ -1,0 +1,98 @@
+import type { Clock, TimerHandle } from "./clock.ts";
+
+/** Node clamps longer delays to 1 ms, so longer ones are taken in steps. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
+
+/**
+ * Wall-clock time, run faster by `speed` and shifted by an offset that `jump` moves. Timers keep to
+ * the clock's pace: `jump` fires what falls due in the jumped span, in order.
+ */
+export class RealClock implements Clock {
+  readonly #startWall = performance.now();
+  readonly #epochAtStart: number;
+  #speed: number;
+  #rebaseWall = 0;
+  #rebaseLab = 0;
+  #offset = 0;
+  #nextHandle = 1;
+  readonly #timers = new Map<TimerHandle, { due: number; run: () => void }>();
+  #wake: NodeJS.Timeout | undefined;
+
+  constructor(options: { readonly speed?: number; readonly start?: number } = {}) {
+    this.#speed = options.speed ?? 1;
+    this.#epochAtStart = options.start ?? Date.now();
+  }
+
+  now(): number {
+    return Math.floor(this.#epochAtStart + this.monotonic() + this.#offset);
+  }
+
+  monotonic(): number {
+    const wall = performance.now() - this.#startWall;
+    return this.#rebaseLab + (wall - this.#rebaseWall) * this.#speed;
+  }
+
+  get speed(): number {
+    return this.#speed;
+  }
+
+  /** Changes the pace: 1 is real time, 60 a minute a second, 0 stands still. */
+  setSpeed(speed: number): void {
+    this.#rebaseLab = this.monotonic();
+    this.#rebaseWall = performance.now() - this.#startWall;
+    this.#speed = speed;
+    this.#schedule();
+  }
+
+  /** Lets `ms` of lab time pass at once; timers that fall due in it fire. */
+  jump(ms: number): void {
+    this.#rebaseLab += ms;
+    this.#schedule();
+  }
+
+  /** Sets the wall time that `now` shows, forwards or backwards; timers are not touched. */
+  setTime(epochMs: number): void {
+    this.#offset += epochMs - this.now();
+  }
+
+  setTimer(delayMs: number, run: () => void): TimerHandle {
+    const handle = this.#nextHandle++;
+    this.#timers.set(handle, { due: this.monotonic() + Math.max(0, delayMs), run });
+    this.#schedule();
+    return handle;
+  }
+
+  clearTimer(handle: TimerHandle | undefined): void {
+    if (handle === undefined || !this.#timers.delete(handle)) return;
+    this.#schedule();
+  }
+
+  #earliest(): { handle: TimerHandle; due: number; run: () => void } | undefined {
+    let best: { handle: TimerHandle; due: number; run: () => void } | undefined;
+    for (const [handle, timer] of this.#timers) {
+      if (!best || timer.due < best.due) best = { handle, ...timer };
+    }
+    return best;
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#wake);
+    this.#wake = undefined;
+    const next = this.#earliest();
+    if (!next || this.#speed === 0) return;
+    const wallDelay = (next.due - this.monotonic()) / this.#speed;
+    this.#wake = setTimeout(
+      () => this.#fire(),
+      Math.min(Math.max(0, Math.ceil(wallDelay)), LONGEST_DELAY_MS),
+    );
+  }
+
+  #fire(): void {
+    const next = this.#earliest();
+    if (next && next.due <= this.monotonic()) {
+      this.#timers.delete(next.handle);
+      next.run();
+    }
+    this.#schedule();
+  }
+}

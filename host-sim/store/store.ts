@@ -1,0 +1,18 @@
+/**
+ * What the lab keeps: JSON values under text keys, in sorted order. Two kinds exist: in a folder
+ * (LMDB, made to survive a kill at any moment and to be shared between processes) and in memory.
+ *
+ * Keys are `room/subject/id`; a room reads and writes only below its own first part.
+ */
+export interface Store {
+  /** The value under `key`, or undefined. The caller owns the copy. */
+  get<T>(key: string): T | undefined;
+  /** Writes at once; after it returns a kill of the process does not lose the value. */
+  put(key: string, value: unknown): void;
+  delete(key: string): void;
+  /** All entries whose key starts with `prefix`, in key order. */
+  entries<T>(prefix: string): Iterable<readonly [key: string, value: T]>;
+  /** Runs `change` so that all of its writes are kept or none. Must not await. */
+  transaction<T>(change: () => T): T;
+  close(): Promise<void>;
+}

@@ -1,0 +1,8 @@
+// Bundles the command line into dist/; npm runs it after `npm install`.
+import { rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { bundle } from "./bundle.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+await rm(`${root}dist`, { recursive: true, force: true });
+await bundle({ entryPoints: [`${root}host-sim/cli/main.ts`], outdir: `${root}dist` });

@@ -1,0 +1,76 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { openFolderStore, openMemoryStore, type Store } from "../../host-sim/store/index.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "spherule-store-"));
+let folders = 0;
+const kinds: Record<string, () => Store> = {
+  memory: openMemoryStore,
+  folder: () => openFolderStore(join(folder, String(folders++))),
+};
+
+for (const [kind, open] of Object.entries(kinds)) {
+  const test = suite(`store in ${kind}`);
+
+  test("gives back what was put, as a copy", async () => {
+    const store = open();
+    const value = { list: [1, 2] };
+    store.put("hub/devices/a", value);
+    value.list.push(3);
+    assert.equal(store.get("hub/devices/a"), { list: [1, 2] });
+    assert.is(store.get("hub/devices/b"), undefined);
+    store.delete("hub/devices/a");
+    assert.is(store.get("hub/devices/a"), undefined);
+    await store.close();
+  });
+
+  test("lists by prefix in key order", async () => {
+    const store = open();
+    for (const key of ["a/2", "b/1", "a/1", "a/é"]) store.put(key, key);
+    assert.equal(
+      [...store.entries("a/")].map(([key]) => key),
+      ["a/1", "a/2", "a/é"],
+    );
+    await store.close();
+  });
+
+  test("keeps nothing of a transaction that throws", async () => {
+    const store = open();
+    store.put("n", 1);
+    assert.throws(() =>
+      store.transaction(() => {
+        store.put("n", 2);
+        throw new Error("stop");
+      }),
+    );
+    assert.is(store.get("n"), 1);
+    await store.close();
+  });
+
+  test.after(() => {
+    if (kind === "folder") rmSync(folder, { recursive: true });
+  });
+  test.run();
+}
+
+const durability = suite("store in folder, killed");
+
+durability("a value put before SIGKILL is there afterwards", async () => {
+  const place = mkdtempSync(join(tmpdir(), "spherule-store-"));
+  const script = `import { open } from "lmdb";
+    const db = open({ path: ${JSON.stringify(place)}, encoding: "json", noSubdir: false });
+    db.putSync("kept", 42);
+    process.kill(process.pid, "SIGKILL");`;
+  const child = spawnSync(process.execPath, ["--input-type=module", "-e", script]);
+  assert.is(child.signal, "SIGKILL");
+  const store = openFolderStore(place);
+  assert.is(store.get("kept"), 42);
+  await store.close();
+  rmSync(place, { recursive: true });
+});
+
+durability.run();
