@@ -30,7 +30,7 @@ if (missing) {
   console.log("0 passed, 1 failed");
   process.exit(1);
 }
-const output = join(root, "build/tests");
+const output = join(root, process.env.SPHERULE_TEST_OUTPUT ?? "build/tests");
 await rm(output, { recursive: true, force: true });
 await bundle({ entryPoints: files, outdir: output, outbase: join(root, "tests") });
 await import("./build-host.mjs");
