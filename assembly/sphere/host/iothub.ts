@@ -1,0 +1,34 @@
+/**
+ * Starts the IoT Hub client: the runtime waits for network and device authentication, connects with
+ * the device authentication certificate to the hub of the manifest's arguments (`--Hostname` or
+ * `--ScopeID`), and connects again whenever the connection is lost. EVENT_CONNECTION tells.
+ * @param modelId the app's DTDL model id, announced on connect; empty for none
+ * @returns 0, EBUSY when it is started already, EINVAL when the arguments name no hub
+ */
+export declare function open(modelId: usize, length: i32): i32;
+
+/**
+ * Sends a telemetry message; EVENT_TELEMETRY with `id` tells when the hub has it (at least once).
+ * @param properties `name=value&…`, percent-encoded; system properties start with `$.`
+ * @returns 0, ENOTCONN, EAGAIN (MAX_IN_FLIGHT wait already), EMSGSIZE (over 256 KiB), EINVAL
+ */
+export declare function send(
+  id: i32,
+  body: usize,
+  bodyLength: i32,
+  properties: usize,
+  propertiesLength: i32,
+): i32;
+
+/** Copies the body of the cloud-to-device message of this event. @returns its length or ENOENT */
+export declare function messageBody(buffer: usize, capacity: i32): i32;
+
+/** Copies its properties as `name=value&…`, percent-encoded. @returns their length or ENOENT */
+export declare function messageProperties(buffer: usize, capacity: i32): i32;
+
+/**
+ * Settles the message of this event; without it the message is accepted.
+ * @param disposition 0 accepted, 1 rejected, 2 abandoned (MQTT can only accept)
+ * @returns 0, ENOENT or EINVAL
+ */
+export declare function settleMessage(disposition: i32): i32;
