@@ -1,0 +1,34 @@
+/** Where everything of a running lab is; `GET /lab` answers it and clients get it as environment. */
+export interface LabDescription {
+  readonly version: string;
+  readonly processId: number;
+  readonly stateFolder: string | null;
+  /** Base of the lab's HTTP API. */
+  readonly api: string;
+  readonly dashboard: string;
+  /** PEM file with the root that signs the certificates of all of the lab's servers. */
+  readonly caFile: string;
+  readonly hub: {
+    /** The name that devices and services use, e.g. `spherule-lab.azure-devices.net`. */
+    readonly hostName: string;
+    readonly address: string;
+    readonly mqttPort: number;
+    readonly httpsPort: number;
+    readonly amqpPort: number;
+    /** AMQP without TLS, for Event Hub clients with `UseDevelopmentEmulator=true`. */
+    readonly plainAmqpPort: number;
+    /** `HostName=…;SharedAccessKeyName=iothubowner;SharedAccessKey=…` */
+    readonly serviceConnectionString: string;
+    /** Of the Event Hub-compatible endpoint. */
+    readonly eventHubConnectionString: string;
+  };
+  readonly dps: {
+    readonly hostName: string;
+    readonly idScope: string;
+    readonly serviceConnectionString: string;
+  };
+  readonly securityService: { readonly url: string; readonly tenantId: string };
+  readonly devices: readonly { readonly deviceId: string; readonly address: string | null }[];
+  /** `name:port` → `address:port`, what the redirecting preload of `spherule exec` follows. */
+  readonly redirects: Readonly<Record<string, string>>;
+}
