@@ -1,5 +1,7 @@
+import { join } from "node:path";
 import { open } from "lmdb";
 import { LabError, messageOf } from "../errors.ts";
+import { problemWith } from "./check.ts";
 import type { Store } from "./store.ts";
 
 /** The largest code point ends the range of all keys with a prefix. */
@@ -18,19 +20,26 @@ export function openFolderStore(folder: string): Store {
       }
     },
     transaction: (change) => database.transactionSync(change),
+    copyTo: (target) => database.backup(target, true),
     close: () => database.close(),
   };
 }
 
 function openDatabase(folder: string) {
+  const problem = problemWith(join(folder, "data.mdb"));
+  if (problem) throw corrupt(folder, problem);
   try {
     return open({ path: folder, encoding: "json", noSubdir: false });
   } catch (error) {
-    throw new LabError(
-      "state-corrupt",
-      `The lab's state in ${folder} cannot be read: ${messageOf(error)}.`,
-      "Keep a copy of the folder if you need it, then type `spherule reset`.",
-      { cause: error },
-    );
+    throw corrupt(folder, messageOf(error), error);
   }
+}
+
+function corrupt(folder: string, problem: string, cause?: unknown): LabError {
+  return new LabError(
+    "state-corrupt",
+    `The lab's state in ${folder} cannot be read: ${problem}. It was left as it is.`,
+    "Keep a copy of the folder if you need it, then type `spherule reset`.",
+    { cause },
+  );
 }

@@ -1,3 +1,4 @@
+import { openFolderStore } from "./folder.ts";
 import type { Store } from "./store.ts";
 
 /** A store that is gone with the process; values are copied in and out as the folder store does. */
@@ -23,6 +24,13 @@ export function openMemoryStore(): Store {
         values = before;
         throw error;
       }
+    },
+    copyTo: async (folder) => {
+      const target = openFolderStore(folder);
+      target.transaction(() => {
+        for (const [key, text] of values) target.put(key, JSON.parse(text));
+      });
+      await target.close();
     },
     close: async () => {},
   };

@@ -14,5 +14,7 @@ export interface Store {
   entries<T>(prefix: string): Iterable<readonly [key: string, value: T]>;
   /** Runs `change` so that all of its writes are kept or none. Must not await. */
   transaction<T>(change: () => T): T;
+  /** Writes all entries as a folder store into `folder`, as of one moment, while work goes on. */
+  copyTo(folder: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { LabError } from "../../host-sim/errors.ts";
 import { openFolderStore, openMemoryStore, type Store } from "../../host-sim/store/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spherule-store-"));
@@ -51,6 +52,18 @@ for (const [kind, open] of Object.entries(kinds)) {
     await store.close();
   });
 
+  test("a copy holds what was there", async () => {
+    const store = open();
+    store.put("kept", { value: 1 });
+    const target = join(folder, `copy-of-${kind}`);
+    mkdirSync(target);
+    await store.copyTo(target);
+    await store.close();
+    const copy = openFolderStore(target);
+    assert.equal(copy.get("kept"), { value: 1 });
+    await copy.close();
+  });
+
   test.after(() => {
     if (kind === "folder") rmSync(folder, { recursive: true });
   });
@@ -70,6 +83,36 @@ durability("a value put before SIGKILL is there afterwards", async () => {
   const store = openFolderStore(place);
   assert.is(store.get("kept"), 42);
   await store.close();
+  rmSync(place, { recursive: true });
+});
+
+async function filledStore(): Promise<string> {
+  const place = mkdtempSync(join(tmpdir(), "spherule-store-"));
+  const store = openFolderStore(place);
+  store.transaction(() => {
+    for (let index = 0; index < 1000; index++) store.put(`k${index}`, "x".repeat(100));
+  });
+  await store.close();
+  return place;
+}
+
+durability("a file that is no database is refused and kept", async () => {
+  const place = await filledStore();
+  writeFileSync(join(place, "data.mdb"), Buffer.alloc(20_000, 0x41));
+  assert.throws(
+    () => openFolderStore(place),
+    (error: LabError) => error.code === "state-corrupt",
+  );
+  rmSync(place, { recursive: true });
+});
+
+durability("a file that was cut short is refused instead of ending the process", async () => {
+  const place = await filledStore();
+  truncateSync(join(place, "data.mdb"), 40_960);
+  assert.throws(
+    () => openFolderStore(place),
+    (error: LabError) => error.message.includes("cut short"),
+  );
   rmSync(place, { recursive: true });
 });
 
