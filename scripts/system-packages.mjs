@@ -5,16 +5,7 @@ import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 /** Package → a file that shows it is there. Packages of another architecture carry it: `musl:armhf`. */
-const PACKAGES = {
-  gcc: "/usr/bin/gcc",
-  cmake: "/usr/bin/cmake",
-  "ninja-build": "/usr/bin/ninja",
-  "qemu-user": "/usr/bin/qemu-arm",
-  "gcc-arm-linux-gnueabihf": "/usr/bin/arm-linux-gnueabihf-gcc",
-  "musl:armhf": "/lib/ld-musl-armhf.so.1",
-  "musl-dev:armhf": "/usr/include/arm-linux-musleabihf/stdio.h",
-  chromium: "/usr/bin/chromium",
-};
+const PACKAGES = {};
 
 /** Installs what is missing; answers undefined when all is there, otherwise what to type. */
 export function ensureSystemPackages() {

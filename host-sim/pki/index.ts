@@ -1,0 +1,20 @@
+export {
+  type Authority,
+  createServerRoot,
+  issueServerCertificate,
+  loadAuthority,
+  type ServerCredentials,
+  type StoredAuthority,
+  storeAuthority,
+} from "./authority.ts";
+export {
+  type CertificateRequest,
+  commonName,
+  createCertificate,
+  type Name,
+  parseCertificate,
+  splitPem,
+  thumbprint,
+} from "./certificate.ts";
+export { type ChainProblem, type ChainRequest, type ChainResult, verifyChain } from "./chain.ts";
+export { generateKeyPair, type KeyPair, keyPairFromPem, privateKeyPem } from "./keys.ts";
