@@ -24,7 +24,7 @@ export const identifier = (dotted: string) =>
 
 /** A positive integer from big-endian bytes. */
 export function integer(bytes: string): Node {
-  const trimmed = bytes.replace(/^\0+(?=[^])/, "");
+  const trimmed = bytes.replace(/^\0+(?!$)/, "");
   const signed = trimmed.charCodeAt(0) & 0x80 ? `\0${trimmed}` : trimmed;
   return universal(asn1.Type.INTEGER, false, signed);
 }

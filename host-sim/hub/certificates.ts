@@ -1,0 +1,107 @@
+import { randomBytes, type X509Certificate } from "node:crypto";
+import type { Clock } from "../clock/index.ts";
+import { commonName, parseCertificate, thumbprint } from "../pki/index.ts";
+import type { Store } from "../store/index.ts";
+import { HubError } from "./errors.ts";
+
+/** A CA certificate that devices may be signed by, once its possession was proved. */
+export interface RegisteredCertificate {
+  readonly name: string;
+  readonly pem: string;
+  readonly subject: string;
+  readonly thumbprint: string;
+  readonly expiry: string;
+  readonly isVerified: boolean;
+  readonly verificationCode: string | null;
+}
+
+export type Certificates = ReturnType<typeof createCertificates>;
+
+export function createCertificates(store: Store, clock: Clock) {
+  const key = (name: string) => `hub/certificates/${name}`;
+  // Parsing costs more than a look-up; every connect needs all verified authorities.
+  let anchors: { verified: X509Certificate[]; pending: X509Certificate[] } | undefined;
+
+  function save(certificate: RegisteredCertificate): RegisteredCertificate {
+    store.put(key(certificate.name), certificate);
+    anchors = undefined;
+    return certificate;
+  }
+
+  function get(name: string): RegisteredCertificate {
+    const found = store.get<RegisteredCertificate>(key(name));
+    if (!found) throw new HubError("CertificateNotFound", `No certificate is named ${name}`);
+    return found;
+  }
+
+  const list = () =>
+    [...store.entries<RegisteredCertificate>("hub/certificates/")].map(([, entry]) => entry);
+
+  return {
+    get,
+    list,
+    /** @param pemOrDer the certificate of an authority */
+    add(name: string, pemOrDer: string | Uint8Array): RegisteredCertificate {
+      const certificate = authorityFrom(pemOrDer);
+      if (Date.parse(certificate.validTo) < clock.now()) {
+        throw new HubError("ArgumentInvalid", `The certificate expired on ${certificate.validTo}`);
+      }
+      return save({
+        name,
+        pem: certificate.toString(),
+        subject: commonName(certificate),
+        thumbprint: thumbprint(certificate),
+        expiry: new Date(certificate.validTo).toUTCString(),
+        isVerified: false,
+        verificationCode: null,
+      });
+    },
+    /** A fresh code of 48 hex digits; an earlier one no longer counts. */
+    generateVerificationCode(name: string): string {
+      const verificationCode = randomBytes(24).toString("hex").toUpperCase();
+      save({ ...get(name), verificationCode });
+      return verificationCode;
+    },
+    /** Proof of possession: a certificate for the code, signed by the authority. */
+    verify(name: string, proof: string | Uint8Array): RegisteredCertificate {
+      const registered = get(name);
+      const certificate = certificateFrom(proof);
+      if (!registered.verificationCode || commonName(certificate) !== registered.verificationCode) {
+        throw new HubError("ArgumentInvalid", "The proof's subject is not the verification code");
+      }
+      if (!certificate.verify(parseCertificate(registered.pem).publicKey)) {
+        throw new HubError("ArgumentInvalid", `The proof is not signed by ${registered.subject}`);
+      }
+      return save({ ...registered, isVerified: true, verificationCode: null });
+    },
+    delete(name: string): void {
+      get(name);
+      store.delete(key(name));
+      anchors = undefined;
+    },
+    /** The authorities that count, and those that are registered but not verified. */
+    anchors() {
+      if (anchors) return anchors;
+      const parsed = (verified: boolean) =>
+        list()
+          .filter((entry) => entry.isVerified === verified)
+          .map((entry) => parseCertificate(entry.pem));
+      anchors = { verified: parsed(true), pending: parsed(false) };
+      return anchors;
+    },
+  };
+}
+
+function certificateFrom(pemOrDer: string | Uint8Array): X509Certificate {
+  try {
+    return parseCertificate(pemOrDer);
+  } catch {
+    throw new HubError("ArgumentInvalid", "This is no X.509 certificate in PEM or DER form");
+  }
+}
+
+function authorityFrom(pemOrDer: string | Uint8Array): X509Certificate {
+  const certificate = certificateFrom(pemOrDer);
+  if (certificate.ca) return certificate;
+  throw new HubError("ArgumentInvalid", "This is no certificate of an authority (CA)");
+}

@@ -1,0 +1,29 @@
+/** The hub's own error codes, as it writes them in answers and logs. */
+export const HUB_ERRORS = {
+  ArgumentInvalid: [400, 400004],
+  InvalidProtocolVersion: [400, 400021],
+  IotHubUnauthorizedAccess: [401, 401002],
+  DeviceMaximumQueueDepthExceeded: [403, 403004],
+  DeviceNotFound: [404, 404001],
+  DeviceNotOnline: [404, 404103],
+  CertificateNotFound: [404, 404008],
+  DeviceAlreadyExists: [409, 409001],
+  PreconditionFailed: [412, 412002],
+  MessageTooLarge: [413, 413001],
+  NotImplemented: [501, 501000],
+  GatewayTimeout: [504, 504101],
+} as const satisfies Record<string, readonly [status: number, code: number]>;
+
+export type HubErrorName = keyof typeof HUB_ERRORS;
+
+/** A refusal of the hub, with the HTTP status and code that clients see. */
+export class HubError extends Error {
+  readonly status: number;
+  readonly code: number;
+
+  constructor(name: HubErrorName, message: string) {
+    super(message);
+    this.name = name;
+    [this.status, this.code] = HUB_ERRORS[name];
+  }
+}

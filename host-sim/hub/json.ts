@@ -1,0 +1,22 @@
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: Json;
+}
+
+/** Whether a value is a JSON object: not null, not an array. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Applies a twin patch: null deletes, objects merge, everything else replaces. */
+export function merge(target: JsonObject, patch: JsonObject): JsonObject {
+  const result: Record<string, Json> = { ...target };
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete result[key];
+    else if (isObject(value)) {
+      const before = result[key];
+      result[key] = merge(isObject(before) ? before : {}, value);
+    } else result[key] = value;
+  }
+  return result;
+}

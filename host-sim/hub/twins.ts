@@ -1,0 +1,220 @@
+import type { Clock } from "../clock/index.ts";
+import type { Store } from "../store/index.ts";
+import { newEtag } from "./devices.ts";
+import { HubError } from "./errors.ts";
+import { isObject, type Json, type JsonObject, merge } from "./json.ts";
+
+/** Desired or reported properties with their version and times of change. */
+export interface Section {
+  readonly values: JsonObject;
+  readonly version: number;
+  /** Mirrors `values`; each level carries `$lastUpdated`. */
+  readonly metadata: JsonObject;
+}
+
+export interface Twin {
+  readonly etag: string;
+  readonly version: number;
+  readonly tags: JsonObject;
+  readonly desired: Section;
+  readonly reported: Section;
+  readonly modelId: string;
+}
+
+export type Twins = ReturnType<typeof createTwins>;
+type DesiredListener = (deviceId: string, patch: JsonObject) => void;
+
+const MAX_KEY_BYTES = 1024;
+const MAX_STRING_BYTES = 4096;
+const MAX_DEPTH = 10;
+const MAX_INTEGER = 4503599627370495;
+const MAX_BYTES = { tags: 8192, desired: 32_768, reported: 32_768 } as const;
+
+/** Twins of all devices. `onDesired` is told every accepted change of desired properties. */
+export function createTwins(store: Store, clock: Clock, onDesired: DesiredListener) {
+  const key = (deviceId: string) => `hub/twins/${deviceId}`;
+  const now = () => new Date(clock.now()).toISOString();
+
+  const get = (deviceId: string): Twin => store.get<Twin>(key(deviceId)) ?? emptyTwin();
+
+  function save(deviceId: string, twin: Twin, changed: Partial<Twin>): Twin {
+    const next = { ...twin, ...changed, etag: newEtag(), version: twin.version + 1 };
+    store.put(key(deviceId), next);
+    return next;
+  }
+
+  function patched(section: Section, patch: unknown, kind: "desired" | "reported"): Section {
+    const change = checkedPatch(patch);
+    const values = merge(section.values, change);
+    requireSize(values, kind);
+    return {
+      values,
+      version: section.version + 1,
+      metadata: stamp(section.metadata, change, now()),
+    };
+  }
+
+  return {
+    get,
+    /** @throws HubError ArgumentInvalid, MessageTooLarge, PreconditionFailed */
+    patchReported(deviceId: string, patch: unknown, expectedVersion?: number): Twin {
+      const twin = get(deviceId);
+      requireVersion(twin.reported, expectedVersion);
+      return save(deviceId, twin, { reported: patched(twin.reported, patch, "reported") });
+    },
+    /** Tags and desired properties, as services change them. */
+    patch(
+      deviceId: string,
+      change: { readonly tags?: unknown; readonly desired?: unknown },
+      etag = "*",
+    ): Twin {
+      const twin = get(deviceId);
+      if (etag !== "*" && etag !== twin.etag) {
+        throw new HubError("PreconditionFailed", `The twin of ${deviceId} was changed meanwhile`);
+      }
+      const tags = change.tags === undefined ? twin.tags : patchedTags(twin.tags, change.tags);
+      if (change.desired === undefined) return save(deviceId, twin, { tags });
+      const desired = patched(twin.desired, change.desired, "desired");
+      const next = save(deviceId, twin, { tags, desired });
+      const patch = withoutSystemKeys(change.desired as JsonObject);
+      onDesired(deviceId, { ...patch, $version: desired.version });
+      return next;
+    },
+    /** Replaces all desired properties and tags. */
+    replace(
+      deviceId: string,
+      change: { readonly tags?: unknown; readonly desired?: unknown },
+      etag = "*",
+    ): Twin {
+      const twin = get(deviceId);
+      const cleared = Object.fromEntries(Object.keys(twin.desired.values).map((k) => [k, null]));
+      const desired = { ...cleared, ...(isObject(change.desired) ? change.desired : {}) };
+      if (etag === "*" || etag === twin.etag) store.put(key(deviceId), { ...twin, tags: {} });
+      return this.patch(deviceId, { tags: change.tags ?? {}, desired }, etag);
+    },
+    setModelId(deviceId: string, modelId: string): void {
+      const twin = get(deviceId);
+      if (twin.modelId !== modelId) store.put(key(deviceId), { ...twin, modelId });
+    },
+    delete: (deviceId: string) => store.delete(key(deviceId)),
+  };
+}
+
+/** `{"desired":{…,"$version":n},"reported":{…,"$version":m}}`, what a device gets. */
+export function twinForDevice(twin: Twin): JsonObject {
+  return {
+    desired: { ...twin.desired.values, $version: twin.desired.version },
+    reported: { ...twin.reported.values, $version: twin.reported.version },
+  };
+}
+
+function emptyTwin(): Twin {
+  const never = "0001-01-01T00:00:00Z";
+  const section = { values: {}, version: 1, metadata: { $lastUpdated: never } };
+  return {
+    etag: "AAAAAAAAAAE=",
+    version: 1,
+    tags: {},
+    desired: section,
+    reported: section,
+    modelId: "",
+  };
+}
+
+function requireVersion(section: Section, expected: number | undefined): void {
+  if (expected === undefined || expected === section.version) return;
+  throw new HubError(
+    "PreconditionFailed",
+    `The reported properties have version ${section.version}, not ${expected}`,
+  );
+}
+
+function patchedTags(tags: JsonObject, patch: unknown): JsonObject {
+  const next = merge(tags, checkedPatch(patch));
+  requireSize(next, "tags");
+  return next;
+}
+
+/** A patch without `$version` and `$metadata`, which clients send back and the hub ignores. */
+function checkedPatch(patch: unknown): JsonObject {
+  if (!isObject(patch)) {
+    throw new HubError("ArgumentInvalid", "The properties of a twin are a JSON object");
+  }
+  const change = withoutSystemKeys(patch);
+  requireLegal(change, 1);
+  return change;
+}
+
+function withoutSystemKeys(patch: JsonObject): JsonObject {
+  const { $version: _version, $metadata: _metadata, ...rest } = patch;
+  return rest;
+}
+
+function requireLegal(value: Json, depth: number): void {
+  if (typeof value === "string" && Buffer.byteLength(value) > MAX_STRING_BYTES) {
+    throw new HubError(
+      "ArgumentInvalid",
+      `A string of a twin has at most ${MAX_STRING_BYTES} bytes`,
+    );
+  }
+  if (
+    Number.isInteger(value) &&
+    Math.abs(value as number) > MAX_INTEGER + (Number(value) < 0 ? 1 : 0)
+  ) {
+    throw new HubError("ArgumentInvalid", `An integer of a twin is at most ${MAX_INTEGER}`);
+  }
+  if (Array.isArray(value)) for (const item of value) requireLegal(item, depth);
+  if (!isObject(value)) return;
+  if (depth > MAX_DEPTH) {
+    throw new HubError("ArgumentInvalid", `A twin has at most ${MAX_DEPTH} levels of objects`);
+  }
+  for (const [name, item] of Object.entries(value)) {
+    requireKey(name);
+    requireLegal(item, depth + 1);
+  }
+}
+
+function requireKey(name: string): void {
+  if (Buffer.byteLength(name) > MAX_KEY_BYTES) {
+    throw new HubError("ArgumentInvalid", `A name in a twin has at most ${MAX_KEY_BYTES} bytes`);
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the hub refuses just these
+  if (name === "" || /[.$ \u0000-\u001f\u007f-\u009f]/.test(name)) {
+    throw new HubError(
+      "ArgumentInvalid",
+      `The name ${JSON.stringify(name)} has a dot, a dollar sign, a space or a control character`,
+    );
+  }
+}
+
+function requireSize(values: JsonObject, kind: keyof typeof MAX_BYTES): void {
+  if (sizeOf(values) <= MAX_BYTES[kind]) return;
+  throw new HubError(
+    "MessageTooLarge",
+    `The ${kind} of a twin have at most ${MAX_BYTES[kind]} bytes`,
+  );
+}
+
+/** The documented measure: names and strings in bytes, a number 8, a boolean 4. */
+function sizeOf(value: Json): number {
+  if (typeof value === "string") return Buffer.byteLength(value);
+  if (typeof value === "number") return 8;
+  if (typeof value === "boolean") return 4;
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + sizeOf(item), 0);
+  if (!isObject(value)) return 0;
+  return Object.entries(value).reduce(
+    (sum, [name, item]) => sum + Buffer.byteLength(name) + sizeOf(item),
+    0,
+  );
+}
+
+function stamp(metadata: JsonObject, patch: JsonObject, time: string): JsonObject {
+  const result: Record<string, Json> = { ...metadata, $lastUpdated: time };
+  for (const [key, value] of Object.entries(patch)) {
+    const before = result[key];
+    if (value === null) delete result[key];
+    else if (isObject(value)) result[key] = stamp(isObject(before) ? before : {}, value, time);
+    else result[key] = { $lastUpdated: time };
+  }
+  return result;
+}
