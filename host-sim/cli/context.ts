@@ -35,7 +35,7 @@ function noLab(message: string): LabError {
 /** Calls the lab's HTTP API and gives the JSON answer; a refusal becomes its LabError. */
 export async function callLab<T>(
   lab: LabContext,
-  method: "GET" | "POST" | "PUT" | "DELETE",
+  method: "GET" | "POST" | "PATCH",
   path: string,
   body?: unknown,
 ): Promise<T> {

@@ -1,0 +1,21 @@
+import type { LabEvent } from "../lab/api.ts";
+import type { LabContext } from "./context.ts";
+
+/** Reads the running lab's events until the signal is aborted or the lab ends. */
+export async function* followEvents(
+  lab: LabContext,
+  signal: AbortSignal,
+): AsyncGenerator<LabEvent> {
+  const response = await fetch(`${lab.api}/events`, { signal });
+  if (!response.body) return;
+  const decoder = new TextDecoder();
+  let buffered = "";
+  for await (const chunk of response.body) {
+    buffered += decoder.decode(chunk, { stream: true });
+    const blocks = buffered.split("\n\n");
+    buffered = blocks.pop() ?? "";
+    for (const block of blocks) {
+      if (block.startsWith("data: ")) yield JSON.parse(block.slice("data: ".length)) as LabEvent;
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { LabError, messageOf } from "../errors.ts";
+import { OUTPUT_FORMATS } from "./output.ts";
+
+/** Adds `--output` and `--query`, which every command that prints data has. */
+export function withOutput(command: Command): Command {
+  return command
+    .addOption(new Option("-o, --output <format>", "how to print").choices(OUTPUT_FORMATS))
+    .option("--query <expression>", "JMESPath expression that picks from the result");
+}
+
+/** Parses a whole number within bounds, for commander. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It has to be a whole number from ${min} to ${max}.`);
+  };
+}
+
+/** Parses JSON that a user typed; `what` names it in the error. */
+export function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new LabError(
+      "json-invalid",
+      `${what} is no JSON: ${messageOf(error)}.`,
+      `Quote it for the shell, for example '{"name":1}' or '"text"'.`,
+    );
+  }
+}
