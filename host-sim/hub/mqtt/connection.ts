@@ -1,0 +1,214 @@
+import { randomUUID } from "node:crypto";
+import type { TLSSocket } from "node:tls";
+import { generate, type IConnectPacket, type Packet } from "mqtt-packet";
+import type { Clock, TimerHandle } from "../../clock/index.ts";
+import type { QueuedMessage } from "../c2d.ts";
+import type { DeviceConnection } from "../connections.ts";
+import type { Device } from "../devices.ts";
+import type { Hub } from "../hub.ts";
+import type { JsonObject } from "../json.ts";
+import type { RefusalReason } from "../refusals.ts";
+import { onPublish, onSubscribe, storeTelemetry } from "./handlers.ts";
+import { formatBag } from "./property-bag.ts";
+import { parsePublication, type Subscription } from "./topics.ts";
+
+/** What outlives a connection with clean session 0. */
+export interface Session {
+  readonly subscriptions: Map<Subscription, number>;
+  /** Sequence numbers of messages that were sent to the device at least once. */
+  readonly delivered: Set<number>;
+}
+
+/** The service ends a silent connection after 1.5 times the keep-alive, at most after this. */
+const LONGEST_SILENCE_MS = 1_767_000;
+/** A reader that does not keep up is cut off instead of filling the memory. */
+const LARGEST_BACKLOG = 4 * 1024 * 1024;
+
+export interface Accepted {
+  readonly hub: Hub;
+  readonly socket: TLSSocket;
+  readonly device: Device;
+  readonly modelId: string;
+  readonly session: Session;
+  readonly connect: IConnectPacket;
+  /** Real time: keep-alive is about the socket, and the lab's clock may leap over hours. */
+  readonly transportClock: Clock;
+}
+
+/** One device's connection after its CONNECT was accepted. */
+export class MqttConnection implements DeviceConnection {
+  readonly hub: Hub;
+  readonly device: Device;
+  readonly modelId: string;
+  readonly subscriptions: Map<Subscription, number>;
+  readonly #accepted: Accepted;
+  readonly #inFlight = new Map<number, number>();
+  #nextPacketId = 1;
+  #silence: TimerHandle | undefined;
+  #open = true;
+  #graceful = false;
+
+  constructor(accepted: Accepted) {
+    this.#accepted = accepted;
+    this.hub = accepted.hub;
+    this.device = accepted.device;
+    this.modelId = accepted.modelId;
+    this.subscriptions = accepted.session.subscriptions;
+    this.#watchSilence();
+  }
+
+  get deviceId(): string {
+    return this.device.deviceId;
+  }
+
+  get takesMethods(): boolean {
+    return this.subscriptions.has("methods");
+  }
+
+  trackingId(): string {
+    return randomUUID();
+  }
+
+  /** Handles a packet after CONNECT. */
+  receive(packet: Packet): void {
+    if (!this.#open) return;
+    this.#watchSilence();
+    switch (packet.cmd) {
+      case "publish":
+        return onPublish(this, packet);
+      case "subscribe":
+        return onSubscribe(this, packet);
+      case "unsubscribe":
+        return this.send({ cmd: "unsuback", messageId: packet.messageId ?? 0 } as Packet);
+      case "puback":
+        return this.#complete(packet.messageId ?? 0);
+      case "pingreq":
+        return this.send({ cmd: "pingresp" });
+      case "disconnect":
+        this.#graceful = true;
+        this.#accepted.socket.end();
+        return;
+      default:
+        this.refuse("protocol-error", `A device does not send ${packet.cmd}.`);
+    }
+  }
+
+  send(packet: Packet): void {
+    if (!this.#open) return;
+    const { socket } = this.#accepted;
+    if (socket.writableLength > LARGEST_BACKLOG) {
+      return this.refuse("protocol-error", "The device does not read what it is sent.");
+    }
+    socket.write(generate(packet));
+  }
+
+  sendDesired(patch: JsonObject): void {
+    if (!this.subscriptions.has("desired")) return;
+    const topic = `$iothub/twin/PATCH/properties/desired/?$version=${patch.$version}`;
+    this.#publish(topic, JSON.stringify(patch));
+  }
+
+  sendMethod(requestId: string, name: string, payload: string): void {
+    this.#publish(`$iothub/methods/POST/${name}/?$rid=${requestId}`, payload);
+  }
+
+  /** Sends what waits in the device's queue and is not under way. */
+  deliverMessages(): void {
+    const qos = this.subscriptions.get("messages");
+    if (qos === undefined) return;
+    const underWay = new Set(this.#inFlight.values());
+    for (const message of this.hub.c2d.waiting(this.deviceId)) {
+      if (underWay.has(message.sequence)) continue;
+      if (qos === 0) this.hub.c2d.complete(this.deviceId, message.sequence);
+      this.#deliver(message, qos);
+    }
+  }
+
+  close(reason: "replaced" | "disabled-device", detail: string): void {
+    this.refuse(reason, detail);
+  }
+
+  /** Ends the connection and keeps the reason where users find it. */
+  refuse(reason: RefusalReason, detail: string): void {
+    if (!this.#open) return;
+    const { socket } = this.#accepted;
+    const address = `${socket.remoteAddress}:${socket.remotePort}`;
+    this.hub.refusals.add({ deviceId: this.deviceId, address, reason, detail });
+    socket.destroy();
+    this.closed();
+  }
+
+  /** The socket is gone: sends the will after an end without DISCONNECT. */
+  closed(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#accepted.transportClock.clearTimer(this.#silence);
+    this.hub.connections.remove(this.deviceId, this);
+    this.hub.devices.touch(this.deviceId);
+    if (!this.#graceful) this.#sendWill();
+  }
+
+  #publish(topic: string, payload: string): void {
+    this.send({ cmd: "publish", topic, payload, qos: 0, dup: false, retain: false });
+  }
+
+  #deliver(message: QueuedMessage, qos: number): void {
+    const { delivered } = this.#accepted.session;
+    const to = `/devices/${this.deviceId}/messages/devicebound`;
+    const bag = formatBag([
+      ["$.to", to],
+      ["$.mid", message.messageId],
+      ...(message.correlationId ? [["$.cid", message.correlationId] as const] : []),
+      ...Object.entries(message.properties),
+    ]);
+    const packetId = this.#packetId();
+    if (qos === 1) this.#inFlight.set(packetId, message.sequence);
+    this.send({
+      cmd: "publish",
+      topic: `${to.slice(1)}/${bag}`,
+      payload: Buffer.from(message.body, "base64"),
+      qos: qos === 1 ? 1 : 0,
+      messageId: packetId,
+      dup: qos === 1 && delivered.has(message.sequence),
+      retain: false,
+    });
+    delivered.add(message.sequence);
+  }
+
+  #packetId(): number {
+    do {
+      this.#nextPacketId = (this.#nextPacketId % 65_535) + 1;
+    } while (this.#inFlight.has(this.#nextPacketId));
+    return this.#nextPacketId;
+  }
+
+  #complete(packetId: number): void {
+    const sequence = this.#inFlight.get(packetId);
+    if (sequence === undefined) return;
+    this.#inFlight.delete(packetId);
+    this.#accepted.session.delivered.delete(sequence);
+    this.hub.c2d.complete(this.deviceId, sequence);
+  }
+
+  #watchSilence(): void {
+    const { transportClock, connect } = this.#accepted;
+    const asked = (connect.keepalive ?? 0) * 1500;
+    const limit = asked === 0 ? LONGEST_SILENCE_MS : Math.min(asked, LONGEST_SILENCE_MS);
+    transportClock.clearTimer(this.#silence);
+    this.#silence = transportClock.setTimer(limit, () =>
+      this.refuse("keep-alive", `Nothing came for ${limit / 1000} s.`),
+    );
+  }
+
+  #sendWill(): void {
+    const { will } = this.#accepted.connect;
+    const publication = will && parsePublication(will.topic, this.deviceId);
+    if (publication?.kind !== "telemetry") return;
+    const more = { "iothub-MessageType": "Will" };
+    try {
+      storeTelemetry(this, publication.bag, {}, Buffer.from(will?.payload ?? ""), more);
+    } catch (error) {
+      this.hub.logger.warn(`the will of ${this.deviceId} was dropped: ${error}`);
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import type { IPublishPacket, ISubscribePacket } from "mqtt-packet";
+import { messageOf } from "../../errors.ts";
+import { HubError } from "../errors.ts";
+import type { JsonObject } from "../json.ts";
+import { twinForDevice } from "../twins.ts";
+import type { MqttConnection } from "./connection.ts";
+import { parseBag } from "./property-bag.ts";
+import { type Publication, parsePublication, parseSubscription } from "./topics.ts";
+
+const LARGEST_MESSAGE = 262_144;
+const LARGEST_METHOD_PAYLOAD = 131_072;
+
+/** A publish of the device: telemetry, twin, or the answer to a direct method. */
+export function onPublish(connection: MqttConnection, packet: IPublishPacket): void {
+  if (packet.qos === 2) {
+    return connection.refuse("forbidden-qos", "IoT Hub does not speak QoS 2.");
+  }
+  const publication = parsePublication(packet.topic, connection.deviceId);
+  if (!publication) {
+    return connection.refuse("forbidden-topic", `A device may not publish to ${packet.topic}.`);
+  }
+  const payload = Buffer.from(packet.payload);
+  if (!serve(connection, publication, packet, payload)) return;
+  if (packet.qos === 1) connection.send({ cmd: "puback", messageId: packet.messageId });
+}
+
+/** @returns false when the connection was closed over it */
+function serve(
+  connection: MqttConnection,
+  publication: Publication,
+  packet: IPublishPacket,
+  payload: Buffer,
+): boolean {
+  switch (publication.kind) {
+    case "telemetry":
+      return onTelemetry(connection, publication.bag, packet, payload);
+    case "twin-get":
+      answerTwin(connection, publication.requestId, () => ({
+        status: 200,
+        body: twinForDevice(connection.hub.twins.get(connection.deviceId)),
+      }));
+      return true;
+    case "twin-patch":
+      answerTwin(connection, publication.requestId, () => {
+        const patch = JSON.parse(payload.toString("utf8"));
+        const twin = connection.hub.twins.patchReported(
+          connection.deviceId,
+          patch,
+          publication.version,
+        );
+        return { status: 204, suffix: `&$version=${twin.reported.version}` };
+      });
+      return true;
+    case "method-answer":
+      return onMethodAnswer(connection, publication, payload);
+  }
+}
+
+function onTelemetry(
+  connection: MqttConnection,
+  bag: string,
+  packet: IPublishPacket,
+  payload: Buffer,
+): boolean {
+  try {
+    storeTelemetry(connection, bag, packet, payload);
+    return true;
+  } catch (error) {
+    const tooLarge = error instanceof HubError && error.name === "MessageTooLarge";
+    connection.refuse(tooLarge ? "message-too-large" : "protocol-error", messageOf(error));
+    return false;
+  }
+}
+
+/** Keeps a message; used for the will as well. */
+export function storeTelemetry(
+  connection: MqttConnection,
+  bag: string,
+  packet: { readonly retain?: boolean; readonly dup?: boolean },
+  payload: Buffer,
+  more: Readonly<Record<string, string>> = {},
+): void {
+  const { properties, system } = parseBag(bag);
+  if (payload.length + Buffer.byteLength(bag) > LARGEST_MESSAGE) {
+    throw new HubError("MessageTooLarge", `A message has at most ${LARGEST_MESSAGE} bytes.`);
+  }
+  const { hub, device, modelId } = connection;
+  hub.events.append({
+    deviceId: device.deviceId,
+    body: payload.toString("base64"),
+    properties: {
+      ...properties,
+      ...(packet.retain ? { "mqtt-retain": "true" } : {}),
+      ...(packet.dup ? { "mqtt-dup": "true" } : {}),
+      ...more,
+    },
+    systemProperties: {
+      ...system,
+      "iothub-connection-device-id": device.deviceId,
+      "iothub-connection-auth-generation-id": device.generationId,
+      "iothub-connection-auth-method": JSON.stringify({
+        scope: "device",
+        type: device.authentication.type === "sas" ? "sas" : "x509",
+        issuer: "iothub",
+      }),
+      "iothub-message-source": "Telemetry",
+      ...(modelId ? { "dt-dataschema": modelId } : {}),
+    },
+  });
+}
+
+interface TwinAnswer {
+  readonly status: number;
+  readonly body?: JsonObject;
+  readonly suffix?: string;
+}
+
+/** Answers are only sent to a device that subscribed to them. */
+function answerTwin(connection: MqttConnection, requestId: string, run: () => TwinAnswer): void {
+  const answer = orProblem(connection, run);
+  if (!connection.subscriptions.has("twin-answers")) return;
+  connection.send({
+    cmd: "publish",
+    qos: 0,
+    dup: false,
+    retain: false,
+    topic: `$iothub/twin/res/${answer.status}/?$rid=${requestId}${answer.suffix ?? ""}`,
+    payload: answer.body ? JSON.stringify(answer.body) : "",
+  });
+}
+
+/** Node's SDK sees an error only by `errorCode` and `message` in the body. */
+function orProblem(connection: MqttConnection, run: () => TwinAnswer): TwinAnswer {
+  try {
+    return run();
+  } catch (error) {
+    const problem = error instanceof HubError ? error : undefined;
+    return {
+      status: problem?.status ?? 400,
+      body: {
+        errorCode: problem?.code ?? 400_012,
+        trackingId: connection.trackingId(),
+        message: messageOf(error),
+        timestampUtc: new Date(connection.hub.clock.now()).toISOString(),
+      },
+    };
+  }
+}
+
+function onMethodAnswer(
+  connection: MqttConnection,
+  answer: { readonly requestId: string; readonly status: number },
+  payload: Buffer,
+): boolean {
+  if (payload.length > LARGEST_METHOD_PAYLOAD) {
+    connection.refuse("message-too-large", "A method's answer has at most 128 KiB.");
+    return false;
+  }
+  const { status, requestId } = answer;
+  const text = payload.toString("utf8");
+  connection.hub.connections.answer(connection.deviceId, requestId, { status, payload: text });
+  return true;
+}
+
+/** A filter that a device may not have closes the connection, as the service does. */
+export function onSubscribe(connection: MqttConnection, packet: ISubscribePacket): void {
+  const granted: number[] = [];
+  for (const { topic, qos } of packet.subscriptions) {
+    const kind = parseSubscription(topic, connection.deviceId);
+    if (!kind) {
+      return connection.refuse("forbidden-topic", `A device may not subscribe to ${topic}.`);
+    }
+    const allowed = qos === 0 ? 0 : 1;
+    connection.subscriptions.set(kind, allowed);
+    granted.push(allowed);
+  }
+  connection.send({ cmd: "suback", messageId: packet.messageId, granted });
+  connection.deliverMessages();
+  connection.hub.connections.subscriptionsChanged();
+}

@@ -1,0 +1,48 @@
+/** The properties of a message as its topic carries them. */
+export interface MessageProperties {
+  /** Application properties; a name without `=` has the value null. */
+  readonly properties: Readonly<Record<string, string | null>>;
+  /** System properties under their short names, e.g. `ct`, `ce`, `mid`. */
+  readonly system: Readonly<Record<string, string>>;
+}
+
+/** Short names of system properties and what readers of the events endpoint call them. */
+const SYSTEM_NAMES: Readonly<Record<string, string>> = {
+  mid: "message-id",
+  cid: "correlation-id",
+  uid: "user-id",
+  ct: "content-type",
+  ce: "content-encoding",
+  to: "to",
+  ctime: "iothub-creation-time-utc",
+  sub: "dt-subject",
+  ifid: "iothub-interface-id",
+};
+
+/** Reads `k=v&k=v`, percent-encoded on both sides; throws URIError on a broken escape. */
+export function parseBag(text: string): MessageProperties {
+  const properties: Record<string, string | null> = {};
+  const system: Record<string, string> = {};
+  for (const pair of text.split("&")) {
+    if (pair === "") continue;
+    const at = pair.indexOf("=");
+    const name = decodeURIComponent(at < 0 ? pair : pair.slice(0, at));
+    const value = at < 0 ? null : decodeURIComponent(pair.slice(at + 1));
+    if (name.startsWith("$.")) {
+      const short = name.slice(2);
+      system[SYSTEM_NAMES[short] ?? short] = value ?? "";
+    } else if (name !== "?") properties[name] = value;
+  }
+  return { properties, system };
+}
+
+/** Writes properties in order, percent-encoded. */
+export function formatBag(entries: Iterable<readonly [string, string | null]>): string {
+  return [...entries]
+    .map(([name, value]) =>
+      value === null
+        ? encodeURIComponent(name)
+        : `${encodeURIComponent(name)}=${encodeURIComponent(value)}`,
+    )
+    .join("&");
+}

@@ -1,0 +1,39 @@
+/** What a device's publish means, read from its topic. */
+export type Publication =
+  | { readonly kind: "telemetry"; readonly bag: string }
+  | { readonly kind: "twin-get"; readonly requestId: string }
+  | { readonly kind: "twin-patch"; readonly requestId: string; readonly version?: number }
+  | { readonly kind: "method-answer"; readonly requestId: string; readonly status: number };
+
+/** What a device may subscribe to. */
+export type Subscription = "messages" | "twin-answers" | "desired" | "methods";
+
+/** @returns undefined for a topic that this device may not use */
+export function parsePublication(topic: string, deviceId: string): Publication | undefined {
+  const telemetry = `devices/${deviceId}/messages/events`;
+  if (topic === telemetry || topic.startsWith(`${telemetry}/`)) {
+    return { kind: "telemetry", bag: topic.slice(telemetry.length + 1).replace(/\/$/, "") };
+  }
+  const get = /^\$iothub\/twin\/GET\/\?\$rid=([^&]*)/.exec(topic);
+  if (get) return { kind: "twin-get", requestId: get[1] ?? "" };
+  const patch =
+    /^\$iothub\/twin\/PATCH\/properties\/reported\/\?\$rid=([^&]*)(?:&\$version=(\d+))?/.exec(
+      topic,
+    );
+  if (patch) {
+    const version = patch[2] === undefined ? undefined : Number(patch[2]);
+    return { kind: "twin-patch", requestId: patch[1] ?? "", version };
+  }
+  const answer = /^\$iothub\/methods\/res\/(-?\d+)\/\?\$rid=([^&]*)/.exec(topic);
+  if (answer)
+    return { kind: "method-answer", status: Number(answer[1]), requestId: answer[2] ?? "" };
+  return undefined;
+}
+
+/** @returns undefined for a filter that this device may not use */
+export function parseSubscription(filter: string, deviceId: string): Subscription | undefined {
+  if (filter === `devices/${deviceId}/messages/devicebound/#`) return "messages";
+  if (filter === "$iothub/twin/res/#") return "twin-answers";
+  if (filter === "$iothub/twin/PATCH/properties/desired/#") return "desired";
+  return filter.startsWith("$iothub/methods/POST/") ? "methods" : undefined;
+}
