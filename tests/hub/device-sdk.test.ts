@@ -1,9 +1,11 @@
-import { Client, Message } from "azure-iot-device";
-import { Mqtt } from "azure-iot-device-mqtt";
+import azureDevice, { type Message as SdkMessage } from "azure-iot-device";
+import azureMqtt from "azure-iot-device-mqtt";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CA, makeLeaf, startHub } from "./support.ts";
 
+const { Client, Message } = azureDevice;
+const { Mqtt } = azureMqtt;
 const test = suite("the official device SDK, unchanged");
 
 async function connectSdk() {
@@ -74,7 +76,7 @@ test("answers a direct method", async () => {
 
 test("receives and completes a message from the cloud", async () => {
   const { lab, client, deviceId, stop } = await connectSdk();
-  const received = new Promise<Message>((resolve) => client.on("message", resolve));
+  const received = new Promise<SdkMessage>((resolve) => client.on("message", resolve));
   lab.hub.c2d.enqueue(deviceId, { body: Buffer.from("hello"), properties: { k: "v" } });
   const message = await received;
   assert.is(message.getData().toString(), "hello");

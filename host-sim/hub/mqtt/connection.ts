@@ -75,15 +75,20 @@ export class MqttConnection implements DeviceConnection {
     this.#watchSilence();
     switch (packet.cmd) {
       case "publish":
-        return onPublish(this, packet);
+        onPublish(this, packet);
+        return;
       case "subscribe":
-        return onSubscribe(this, packet);
+        onSubscribe(this, packet);
+        return;
       case "unsubscribe":
-        return this.send({ cmd: "unsuback", messageId: packet.messageId ?? 0 } as Packet);
+        this.send({ cmd: "unsuback", messageId: packet.messageId ?? 0 } as Packet);
+        return;
       case "puback":
-        return this.#complete(packet.messageId ?? 0);
+        this.#complete(packet.messageId ?? 0);
+        return;
       case "pingreq":
-        return this.send({ cmd: "pingresp" });
+        this.send({ cmd: "pingresp" });
+        return;
       case "disconnect":
         this.#graceful = true;
         this.#accepted.socket.end();
@@ -97,7 +102,8 @@ export class MqttConnection implements DeviceConnection {
     if (!this.#open) return;
     const { socket } = this.#accepted;
     if (socket.writableLength > LARGEST_BACKLOG) {
-      return this.refuse("protocol-error", "The device does not read what it is sent.");
+      this.refuse("protocol-error", "The device does not read what it is sent.");
+      return;
     }
     socket.write(generate(packet));
   }

@@ -13,11 +13,13 @@ const LARGEST_METHOD_PAYLOAD = 131_072;
 /** A publish of the device: telemetry, twin, or the answer to a direct method. */
 export function onPublish(connection: MqttConnection, packet: IPublishPacket): void {
   if (packet.qos === 2) {
-    return connection.refuse("forbidden-qos", "IoT Hub does not speak QoS 2.");
+    connection.refuse("forbidden-qos", "IoT Hub does not speak QoS 2.");
+    return;
   }
   const publication = parsePublication(packet.topic, connection.deviceId);
   if (!publication) {
-    return connection.refuse("forbidden-topic", `A device may not publish to ${packet.topic}.`);
+    connection.refuse("forbidden-topic", `A device may not publish to ${packet.topic}.`);
+    return;
   }
   const payload = Buffer.from(packet.payload);
   if (!serve(connection, publication, packet, payload)) return;
@@ -168,7 +170,8 @@ export function onSubscribe(connection: MqttConnection, packet: ISubscribePacket
   for (const { topic, qos } of packet.subscriptions) {
     const kind = parseSubscription(topic, connection.deviceId);
     if (!kind) {
-      return connection.refuse("forbidden-topic", `A device may not subscribe to ${topic}.`);
+      connection.refuse("forbidden-topic", `A device may not subscribe to ${topic}.`);
+      return;
     }
     const allowed = qos === 0 ? 0 : 1;
     connection.subscriptions.set(kind, allowed);
