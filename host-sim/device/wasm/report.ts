@@ -1,0 +1,72 @@
+import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
+import type { ExitStatus } from "../app.ts";
+import { AppExit } from "./exit.ts";
+
+/** V8's words for a trap and the exit code; the first that matches counts. */
+const TRAPS: readonly (readonly [pattern: RegExp, code: number, name: string])[] = [
+  [/unreachable/, 64, "unreachable"],
+  [/memory access out of bounds/, 67, "memory access out of bounds"],
+  [/divide by zero|remainder by zero/, 68, "integer division by zero"],
+  [/unrepresentable.*integer range|float unrepresentable/, 70, "float that no integer can hold"],
+  [/unrepresentable/, 69, "integer overflow"],
+  [/table index|null function|signature mismatch|indirect call/, 71, "wrong indirect call"],
+  [/call stack/, 72, "stack exhausted"],
+];
+const UNREACHABLE = 64;
+const OUT_OF_MEMORY = 66;
+/** AssemblyScript's allocator traps here when the memory is full. */
+const ALLOCATOR = /^~lib\/rt\/tlsf/;
+const MOST_FRAMES = 12;
+
+interface Frame {
+  readonly name: string;
+  readonly place: string | undefined;
+}
+
+/** Turns what the wasm threw into an exit code and lines that name places in the app's sources. */
+export function exitStatusOf(error: unknown, sourceMap: string | undefined): ExitStatus {
+  const frames = framesOf(error, sourceMap);
+  if (error instanceof AppExit) {
+    if (!error.reason) return { code: error.code, report: [] };
+    return { code: error.code, report: reportOf(error.reason, error.place, frames, error.code) };
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  const known = TRAPS.find(([pattern]) => pattern.test(text));
+  // Not of the app's making: a fault of ours must not look like one of theirs.
+  if (!known) throw error;
+  const full = known[1] === UNREACHABLE && ALLOCATOR.test(frames[0]?.place ?? "");
+  const code = full ? OUT_OF_MEMORY : known[1];
+  const name = full ? "out of linear memory" : `trap: ${known[2]}`;
+  return { code, report: reportOf(name, undefined, frames, code) };
+}
+
+function reportOf(
+  what: string,
+  place: string | undefined,
+  frames: readonly Frame[],
+  code: number,
+): string[] {
+  const own = frames.find((frame) => frame.place && !frame.place.startsWith("~lib"));
+  const where = place ?? own?.place;
+  return [
+    `the app ended with exit code ${code}: ${what}${where ? ` at ${where}` : ""}`,
+    ...frames.slice(0, MOST_FRAMES).map((frame) => `  in ${frame.name} (${frame.place ?? "?"})`),
+  ];
+}
+
+/** V8 writes `at name (wasm://wasm/…:wasm-function[N]:0xOFFSET)`; offsets count in the whole file. */
+function framesOf(error: unknown, sourceMap: string | undefined): Frame[] {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const map = sourceMap ? new TraceMap(sourceMap) : undefined;
+  const lines = stack.matchAll(/^\s+at (?:(.+?) \()?wasm:.*?\[(\d+)\]:0x([0-9a-f]+)/gm);
+  return [...lines].map(([, name, index, offset]) => ({
+    name: name ?? `function ${index}`,
+    place: map && placeOf(map, Number.parseInt(offset ?? "0", 16)),
+  }));
+}
+
+function placeOf(map: TraceMap, offset: number): string | undefined {
+  const { source, line, column } = originalPositionFor(map, { line: 1, column: offset });
+  if (source === null || line === null) return undefined;
+  return `${source}:${line}:${(column ?? 0) + 1}`;
+}
