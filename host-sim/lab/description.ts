@@ -5,7 +5,8 @@ export interface LabDescription {
   readonly stateFolder: string | null;
   /** Base of the lab's HTTP API. */
   readonly api: string;
-  readonly dashboard: string;
+  /** Page of the dashboard. */
+  readonly dashboard?: string;
   /** PEM file with the root that signs the certificates of all of the lab's servers. */
   readonly caFile: string;
   readonly hub: {
@@ -13,22 +14,22 @@ export interface LabDescription {
     readonly hostName: string;
     readonly address: string;
     readonly mqttPort: number;
-    readonly httpsPort: number;
-    readonly amqpPort: number;
+    readonly httpsPort?: number;
+    readonly amqpPort?: number;
     /** AMQP without TLS, for Event Hub clients with `UseDevelopmentEmulator=true`. */
-    readonly plainAmqpPort: number;
+    readonly plainAmqpPort?: number;
     /** `HostName=…;SharedAccessKeyName=iothubowner;SharedAccessKey=…` */
     readonly serviceConnectionString: string;
     /** Of the Event Hub-compatible endpoint. */
-    readonly eventHubConnectionString: string;
+    readonly eventHubConnectionString?: string;
   };
-  readonly dps: {
+  readonly dps?: {
     readonly hostName: string;
     readonly idScope: string;
     readonly serviceConnectionString: string;
   };
-  readonly securityService: { readonly url: string; readonly tenantId: string };
-  readonly devices: readonly { readonly deviceId: string; readonly address: string | null }[];
+  readonly securityService: { readonly tenantId: string };
+  readonly devices: readonly { readonly deviceId: string }[];
   /** `name:port` → `address:port`, what the redirecting preload of `spherule exec` follows. */
   readonly redirects: Readonly<Record<string, string>>;
 }

@@ -1,4 +1,23 @@
 import type { Command } from "commander";
+import { register as build } from "./build.ts";
+import { register as exec } from "./exec.ts";
+import { register as message } from "./message.ts";
+import { register as method } from "./method.ts";
+import { register as start } from "./start.ts";
+import { register as state } from "./state.ts";
+import { register as status } from "./status.ts";
+import { register as telemetry } from "./telemetry.ts";
+import { register as twin } from "./twin.ts";
 
 /** Each noun adds its commands to the program. The order here is the order of `--help`. */
-export const nouns: readonly ((program: Command) => void)[] = [];
+export const nouns: readonly ((program: Command) => void)[] = [
+  start,
+  build,
+  exec,
+  status,
+  telemetry,
+  twin,
+  method,
+  message,
+  state,
+];

@@ -1,0 +1,98 @@
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import type { BuiltApp } from "../../lab/app-image.ts";
+import type { Lab } from "../../lab.ts";
+import { watchKeys } from "../keys.ts";
+import { type LabCommandOptions, labOptions, targetOf, withLabOptions } from "../lab-options.ts";
+import { liveLine } from "../live.ts";
+import { watchProject } from "../watch.ts";
+
+interface StartOptions extends LabCommandOptions {
+  readonly watch: boolean;
+}
+
+export function register(program: Command): void {
+  withLabOptions(
+    program
+      .command("start")
+      .description("start the lab: device, hub and Security Service; the app runs and is watched"),
+  )
+    .option("--no-watch", "do not compile again when a source changes")
+    .action((options: StartOptions) => run(options));
+}
+
+async function run(options: StartOptions): Promise<void> {
+  const { startLab } = await import("../../lab.ts");
+  const { colour, write } = terminal();
+  const held: string[] = [];
+  let ready = false;
+  // Lines of the start come after the block that says where everything is.
+  const show = (line: string) => (ready ? write(line) : void held.push(line));
+  const prepared = await labOptions(options);
+  const lab = await startLab({ ...prepared, onEvent: (event) => show(liveLine(event, colour)) });
+  write(`${describe(lab, prepared.app)}\n`);
+  ready = true;
+  for (const line of held) write(line);
+  const stopWatching = options.watch
+    ? watchProject(resolve(options.project), targetOf(options), {
+        built: (app) => lab.install(app),
+        report: (text) => write(text),
+      })
+    : () => {};
+  await ended(lab, write);
+  stopWatching();
+  await lab.stop();
+}
+
+function terminal() {
+  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
+  return { colour, write: (line: string) => void process.stdout.write(`${line}\n`) };
+}
+
+/** Where everything is. */
+export function describe({ description, device }: Lab, app: BuiltApp): string {
+  const { hub, api, stateFolder, caFile, version } = description;
+  const rows = [
+    ["device", `${device.deviceId.slice(0, 12)}… on a virtual ${device.board.name}`],
+    ["app", `${app.manifest.Name}, ${Math.round(app.wasm.length / 1024)} KB of wasm`],
+    ["hub", `${hub.hostName} is ${hub.address}:${hub.mqttPort}, MQTT over mutual TLS`],
+    ["trust", caFile],
+    ["API", api],
+    ["state", stateFolder ?? "in memory"],
+    ["keys", "b button B, a button A, r restart the app, n network off and on, c clear, q quit"],
+  ];
+  const lines = rows.map(([name, text]) => `  ${name?.padEnd(8)}${text}`);
+  return `Spherule ${version}\n\n${lines.join("\n")}\n`;
+}
+
+/** Waits for `q`, Ctrl-C or SIGTERM; meanwhile keys drive the device. */
+function ended(lab: Lab, write: (line: string) => void): Promise<void> {
+  const { device, clock } = lab;
+  const press = (name: string) => {
+    const pin = device.board.find(name);
+    if (pin === undefined) return write(`${device.board.name} has no ${name}`);
+    device.board.set(pin, 0);
+    clock.setTimer(150, () => device.board.set(pin, 1));
+  };
+  return new Promise((resolveEnd) => {
+    const stopKeys = watchKeys({
+      a: () => press("BUTTON_A"),
+      b: () => press("BUTTON_B"),
+      r: () => void device.startApp(),
+      n: () => {
+        device.network.setUp(!device.network.up);
+        write(`the network is ${device.network.up ? "up" : "down"}`);
+      },
+      c: () => process.stdout.write("\u001b[2J\u001b[3J\u001b[H"),
+      q: end,
+    });
+    function end(): void {
+      stopKeys();
+      process.removeListener("SIGINT", end);
+      process.removeListener("SIGTERM", end);
+      resolveEnd();
+    }
+    process.on("SIGINT", end);
+    process.on("SIGTERM", end);
+  });
+}

@@ -1,0 +1,81 @@
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import { LabError } from "../errors.ts";
+import { buildApp, type Target } from "../lab/app-image.ts";
+import { readOtherHub } from "../lab/other-hub.ts";
+import { STATE_FOLDER } from "../lab/state-folder.ts";
+import type { LabOptions } from "../lab.ts";
+import { wholeNumber } from "./options.ts";
+
+/** What `start` and `exec` have in common. */
+export interface LabCommandOptions {
+  readonly project: string;
+  readonly state?: string;
+  readonly inMemory?: boolean;
+  readonly unclaimed?: boolean;
+  readonly release?: boolean;
+  readonly mqttPort?: number;
+  readonly apiPort?: number;
+  readonly hub?: string;
+  readonly deviceId?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** Adds the options that say which lab to start. */
+export function withLabOptions(command: Command): Command {
+  return command
+    .option("--project <folder>", "the app's folder, with app_manifest.json", ".")
+    .option("--state <folder>", "where the lab keeps its state; .spherule in the project if absent")
+    .option("--in-memory", "keep nothing")
+    .option("--unclaimed", "leave the device as it left the factory")
+    .option("--release", "run the optimised build of the app")
+    .option("--mqtt-port <port>", "the hub's port; any free one if absent", wholeNumber(0, 65_535))
+    .option(
+      "--api-port <port>",
+      "the lab's own port; any free one if absent",
+      wholeNumber(0, 65_535),
+    )
+    .option("--hub <host>", "join this hub, for example a real one, in place of the lab's own")
+    .option("--device-id <id>", "with --hub: the device's id there")
+    .option("--cert <file>", "with --hub: the device's certificate, PEM")
+    .option("--key <file>", "with --hub: its private key, PEM");
+}
+
+export const targetOf = (options: LabCommandOptions): Target =>
+  options.release ? "release" : "debug";
+
+/** Builds the app and answers the options of the lab. */
+export async function labOptions(options: LabCommandOptions): Promise<LabOptions> {
+  const projectFolder = resolve(options.project);
+  if (options.inMemory && options.state !== undefined) {
+    throw new LabError(
+      "options-conflict",
+      "--in-memory keeps no state, and --state names a folder for it.",
+      "Leave one of the two out.",
+    );
+  }
+  const otherHub = otherHubOf(options);
+  const stateFolder = options.inMemory
+    ? undefined
+    : resolve(options.state ?? join(projectFolder, STATE_FOLDER));
+  return {
+    app: await buildApp(projectFolder, targetOf(options)),
+    stateFolder,
+    otherHub,
+    unclaimed: options.unclaimed,
+    mqttPort: options.mqttPort,
+    apiPort: options.apiPort,
+  };
+}
+
+function otherHubOf({ hub, deviceId, cert, key }: LabCommandOptions) {
+  const given = [hub, deviceId, cert, key].filter((option) => option !== undefined).length;
+  if (given === 0) return undefined;
+  if (hub && deviceId && cert && key) return readOtherHub({ hub, deviceId, cert, key });
+  throw new LabError(
+    "options-conflict",
+    "--hub, --device-id, --cert and --key only work together.",
+    "Give all four.",
+  );
+}

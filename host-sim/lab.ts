@@ -1,0 +1,174 @@
+import { RealClock } from "./clock/index.ts";
+import type { SphereOs } from "./device/sphere-os.ts";
+import type { Hub } from "./hub/hub.ts";
+import type { Manifest } from "./imagepackage/manifest.ts";
+import { createApiServer, type LabEvent } from "./lab/api.ts";
+import type { BuiltApp } from "./lab/app-image.ts";
+import { type Cloud, startCloud } from "./lab/cloud.ts";
+import type { LabDescription } from "./lab/description.ts";
+import { enrol, labDevice } from "./lab/enrolment.ts";
+import { joinedApp, type OtherHub } from "./lab/other-hub.ts";
+import { labRoutes } from "./lab/routes.ts";
+import { openState } from "./lab/state.ts";
+import { writeLocator } from "./lab/state-folder.ts";
+import { createVirtualDevice } from "./lab/virtual-device.ts";
+import { createLogger } from "./log.ts";
+import { packageVersion } from "./paths.ts";
+import type { SecurityService } from "./security-service/index.ts";
+
+export interface LabOptions {
+  readonly app: BuiltApp;
+  /** Where the lab keeps what outlives it; in memory when absent. */
+  readonly stateFolder?: string;
+  /** Address of all listeners; 127.0.0.1 when absent. */
+  readonly host?: string;
+  /** 0, any free port, when absent. */
+  readonly mqttPort?: number;
+  readonly apiPort?: number;
+  /** Leaves the device as it left the factory. */
+  readonly unclaimed?: boolean;
+  /** Connects the device to this hub in place of the lab's own. */
+  readonly otherHub?: OtherHub;
+  /** Is told log lines and telemetry from the first on. */
+  readonly onEvent?: (event: LabEvent) => void;
+}
+
+/** A running lab: all rooms, composed. */
+export interface Lab {
+  readonly description: LabDescription;
+  readonly clock: RealClock;
+  readonly hub: Hub;
+  readonly service: SecurityService;
+  readonly device: SphereOs;
+  /** Puts a new build of the app in place of the running one. */
+  install(app: BuiltApp): Promise<void>;
+  /** Ends all connections and listens again on the same port. */
+  restartHub(): Promise<void>;
+  /** Copies the state as of now into a folder. */
+  exportTo(folder: string): Promise<void>;
+  /** May be called at any time and any number of times. */
+  stop(): Promise<void>;
+}
+
+type Cleanups = (() => unknown)[];
+
+/** The embedded hub has the name that the app dials; this one when the app dials none. */
+const DEFAULT_HUB_NAME = "spherule-lab.azure-devices.net";
+
+/**
+ * Starts a lab; when the answer comes, everything listens and the app runs.
+ * @throws LabError port-in-use, state-locked, state-corrupt and others of the rooms
+ */
+export async function startLab(options: LabOptions): Promise<Lab> {
+  const cleanups: Cleanups = [];
+  try {
+    return await compose(options, cleanups);
+  } catch (error) {
+    await runAll(cleanups);
+    throw error;
+  }
+}
+
+async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
+  const { app, otherHub, host = "127.0.0.1" } = options;
+  const { manifest, hardware } = app;
+  const clock = new RealClock();
+  const { publish, subscribe } = createEvents(options.onEvent);
+  const now = () => clock.now();
+  const logger = createLogger("lab", now, (line) => publish({ type: "log", line }));
+  const state = openState(options.stateFolder);
+  cleanups.push(() => state.close());
+  const hubName = hubNameOf(manifest);
+  const mqttPort = options.mqttPort ?? 0;
+  const cloud = await startCloud({ state, clock, logger, hubName, host, mqttPort });
+  cleanups.push(() => cloud.stop());
+  const { hub, service } = cloud;
+  hub.events.subscribe((message) => publish({ type: "telemetry", message }));
+
+  const manufactured = labDevice(state.store);
+  const tenantId = enrol({
+    service,
+    hub,
+    deviceId: manufactured.deviceId,
+    tenantId: manifest.Capabilities.DeviceAuthentication,
+    claim: !options.unclaimed,
+  });
+  const device = createVirtualDevice({
+    ...{ clock, state, cloud, manufactured, hardware, manifest, otherHub },
+    logger: logger.named("device"),
+  });
+  cleanups.push(() => device.stop());
+
+  let description: LabDescription | undefined;
+  const lab: Lab = {
+    get description() {
+      if (!description) throw new Error("The lab has not started yet");
+      return description;
+    },
+    ...{ clock, hub, service, device },
+    install: (next) => device.install(joinedApp(next, otherHub)),
+    restartHub: () => cloud.restartHub(),
+    exportTo: (folder) => state.exportTo(folder),
+    stop: () => runAll(cleanups),
+  };
+  const port = options.apiPort ?? 0;
+  const api = createApiServer({ host, port, routes: labRoutes(lab), subscribe });
+  const address = await api.start();
+  cleanups.push(() => api.stop());
+  const url = `http://${address.host}:${address.port}`;
+  description = describe(cloud, device.deviceId, tenantId, url, options.stateFolder);
+  if (options.stateFolder !== undefined) {
+    writeLocator(options.stateFolder, { processId: process.pid, api: url });
+  }
+  device.start();
+  await lab.install(app);
+  return lab;
+}
+
+function describe(
+  { hub, address, caFile }: Cloud,
+  deviceId: string,
+  tenantId: string,
+  api: string,
+  stateFolder: string | undefined,
+): LabDescription {
+  return {
+    version: packageVersion(),
+    processId: process.pid,
+    stateFolder: stateFolder ?? null,
+    api,
+    caFile,
+    hub: {
+      hostName: hub.hostName,
+      address: address.host,
+      mqttPort: address.port,
+      serviceConnectionString: hub.policies.connectionString,
+    },
+    securityService: { tenantId },
+    devices: [{ deviceId }],
+    redirects: { [`${hub.hostName}:8883`]: `${address.host}:${address.port}` },
+  };
+}
+
+function createEvents(first: ((event: LabEvent) => void) | undefined) {
+  const listeners = new Set(first ? [first] : []);
+  return {
+    publish(event: LabEvent): void {
+      for (const listener of listeners) listener(event);
+    },
+    subscribe(listener: (event: LabEvent) => void): () => void {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
+
+function hubNameOf({ CmdArgs: args }: Manifest): string {
+  const at = args.indexOf("--Hostname");
+  return (at < 0 ? undefined : args[at + 1]) ?? DEFAULT_HUB_NAME;
+}
+
+/** Last in, first out. */
+async function runAll(cleanups: Cleanups): Promise<void> {
+  for (let next = cleanups.pop(); next; next = cleanups.pop()) await next();
+}

@@ -1,0 +1,101 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { type CompiledApp, compileApp } from "../compiler/compile.ts";
+import type { AppImage } from "../device/app.ts";
+import { LabError } from "../errors.ts";
+import {
+  type HardwareDefinition,
+  readHardwareDefinition,
+  resolveManifest,
+} from "../imagepackage/hardware-definition.ts";
+import { type Manifest, parseManifest } from "../imagepackage/manifest.ts";
+import { packageFolder, packageVersion } from "../paths.ts";
+import { writeAtomically } from "./state-folder.ts";
+
+export type Target = "debug" | "release";
+
+export interface BuiltApp extends AppImage {
+  readonly hardware: HardwareDefinition;
+  /** Milliseconds of the compiler; undefined when nothing had changed since the last build. */
+  readonly compiledInMs?: number;
+  /** The wasm file. */
+  readonly file: string;
+}
+
+/** The hardware definition of the project, or the reference development board's. */
+const HARDWARE = "hardware-definitions/mt3620_rdb.json";
+
+/**
+ * Builds the app of a project: manifest, hardware definition, wasm. The wasm is kept in the
+ * project's `build/app` and made anew only when a source has changed.
+ */
+export async function buildApp(projectFolder: string, target: Target): Promise<BuiltApp> {
+  const hardware = readHardware(projectFolder);
+  const manifest = resolveManifest(readManifest(projectFolder), hardware);
+  const folder = join(projectFolder, "build/app", target);
+  const file = join(folder, "app.wasm");
+  const digest = digestOf(projectFolder, target);
+  if (existsSync(file) && readIfThere(join(folder, "sources.sha256")) === digest) {
+    const sourceMap = readFileSync(`${file}.map`, "utf8");
+    return { manifest, hardware, wasm: readFileSync(file), sourceMap, file };
+  }
+  const compiled = await compileApp({ projectFolder, target });
+  keep(folder, compiled, digest);
+  const { wasm, sourceMap, milliseconds } = compiled;
+  return { manifest, hardware, wasm, sourceMap, file, compiledInMs: milliseconds };
+}
+
+/** @throws LabError manifest-missing, manifest-invalid */
+export function readManifest(projectFolder: string): Manifest {
+  const file = join(projectFolder, "app_manifest.json");
+  const text = readIfThere(file);
+  if (text !== undefined) return parseManifest(text);
+  throw new LabError(
+    "manifest-missing",
+    `${projectFolder} has no app_manifest.json.`,
+    "Change to the folder of your app, or name it with --project.",
+  );
+}
+
+function readHardware(projectFolder: string): HardwareDefinition {
+  const ours = join(packageFolder(), "hardware-definitions");
+  const own = join(projectFolder, HARDWARE);
+  const file = existsSync(own) ? own : join(packageFolder(), HARDWARE);
+  return readHardwareDefinition(file, [ours]);
+}
+
+function keep(folder: string, compiled: CompiledApp, digest: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeAtomically(join(folder, "app.wasm"), compiled.wasm);
+  writeAtomically(join(folder, "app.wasm.map"), compiled.sourceMap);
+  // Last: a build that was cut short is made again.
+  writeAtomically(join(folder, "sources.sha256"), digest);
+}
+
+/** Over every source with its name, the compiler's settings and our own version. */
+function digestOf(projectFolder: string, target: Target): string {
+  const hash = createHash("sha256").update(`${packageVersion()} ${target}\n`);
+  const files = [
+    join(projectFolder, "asconfig.json"),
+    ...sourcesBelow(join(projectFolder, "assembly")),
+  ];
+  for (const file of files) {
+    const name = relative(projectFolder, file);
+    const content = readIfThere(file) ?? "";
+    hash.update(`${name} ${Buffer.byteLength(content)}\n`).update(content);
+  }
+  return hash.digest("hex");
+}
+
+function sourcesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts") || name === "package.json")
+    .map((name) => join(folder, name))
+    .sort();
+}
+
+function readIfThere(file: string): string | undefined {
+  return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+}

@@ -1,0 +1,166 @@
+import { LabError } from "../errors.ts";
+import { isObject, type JsonObject } from "../hub/json.ts";
+import type { Twin } from "../hub/twins.ts";
+import type { Lab } from "../lab.ts";
+import type { ApiRequest, ApiRoutes } from "./api.ts";
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const PRESS_MS = 150;
+
+/** The lab's HTTP API: what the command line and the dashboard can ask for. */
+export function labRoutes(lab: Lab): ApiRoutes {
+  return {
+    "GET /lab": () => lab.description,
+    "GET /status": () => statusOf(lab),
+    "GET /telemetry": ({ query }) => [...lab.hub.events.read(Number(query.get("from") ?? 0))],
+    "GET /refusals": () => lab.hub.refusals.list(),
+    ...twinRoutes(lab),
+    ...deviceRoutes(lab),
+    "POST /methods/:deviceId": (request) => invoke(lab, request),
+    "POST /messages/:deviceId": (request) => sendMessage(lab, request),
+    "POST /hub/restart": () => lab.restartHub(),
+    "POST /clock": (request) => setClock(lab, object(request)),
+    "POST /export": (request) => lab.exportTo(text(object(request), "folder")),
+  };
+}
+
+function twinRoutes({ hub }: Lab): ApiRoutes {
+  const known = ({ parameters }: ApiRequest) =>
+    hub.devices.get(parameters.deviceId as string).deviceId;
+  return {
+    "GET /twins/:deviceId": (request) => {
+      const deviceId = known(request);
+      return shownTwin(deviceId, hub.twins.get(deviceId));
+    },
+    "PATCH /twins/:deviceId": (request) => {
+      const deviceId = known(request);
+      const { desired, tags } = object(request);
+      return shownTwin(deviceId, hub.twins.patch(deviceId, { desired, tags }));
+    },
+  };
+}
+
+function deviceRoutes(lab: Lab): ApiRoutes {
+  const { device, clock } = lab;
+  return {
+    "POST /device/restart": () => device.startApp(),
+    "POST /device/network": (request) => {
+      device.network.setUp(object(request).up !== false);
+    },
+    "POST /device/press": (request) => {
+      const name = text(object(request), "peripheral");
+      const pin = device.board.find(name);
+      if (pin === undefined) {
+        throw new LabError(
+          "peripheral-unknown",
+          `${device.board.name} has no ${name}.`,
+          "Its hardware definition lists the names.",
+        );
+      }
+      device.board.set(pin, 0);
+      clock.setTimer(PRESS_MS, () => device.board.set(pin, 1));
+    },
+  };
+}
+
+function statusOf({ description, device, hub, service, clock }: Lab) {
+  const { deviceId } = device;
+  return {
+    device: {
+      deviceId,
+      tenant: service.tenantOf(deviceId) ?? null,
+      network: device.network.up,
+      app: device.status(),
+    },
+    hub: {
+      hostName: description.hub.hostName,
+      address: `${description.hub.address}:${description.hub.mqttPort}`,
+      connectedDevices: hub.connections.count(),
+      messages: hub.events.nextSequenceNumber,
+      refusals: hub.refusals.list().length,
+    },
+    clock: { now: new Date(clock.now()).toISOString(), speed: clock.speed },
+    api: description.api,
+    stateFolder: description.stateFolder,
+    processId: description.processId,
+  };
+}
+
+async function invoke({ hub }: Lab, request: ApiRequest): Promise<JsonObject> {
+  const { methodName, payload, responseTimeoutInSeconds } = object(request);
+  const { deviceId } = hub.devices.get(request.parameters.deviceId as string);
+  const result = await hub.connections.invoke(deviceId, {
+    methodName: String(methodName),
+    payload: payload === undefined ? "" : JSON.stringify(payload),
+    responseTimeoutMs: Number(responseTimeoutInSeconds ?? 30) * 1000,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+  });
+  return { status: result.status, payload: parsed(result.payload) };
+}
+
+function parsed(json: string) {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return json === "" ? null : json;
+  }
+}
+
+function sendMessage({ hub }: Lab, request: ApiRequest): void {
+  const { deviceId } = hub.devices.get(request.parameters.deviceId as string);
+  const { body, properties } = object(request);
+  const pairs = isObject(properties) ? Object.entries(properties) : [];
+  hub.c2d.enqueue(deviceId, {
+    body: Buffer.from(String(body ?? ""), "base64"),
+    properties: Object.fromEntries(pairs.map(([name, value]) => [name, String(value)])),
+  });
+}
+
+/** `{speed}`, `{jumpSeconds}` or `{time}` (ISO 8601). */
+function setClock({ clock }: Lab, { speed, jumpSeconds, time }: JsonObject): void {
+  if (typeof time === "string") {
+    const moment = Date.parse(time);
+    if (Number.isNaN(moment)) throw badField("time", "an ISO 8601 time");
+    clock.setTime(moment);
+  }
+  if (typeof jumpSeconds === "number") {
+    if (jumpSeconds < 0) throw badField("jumpSeconds", "not negative; `time` sets the clock back");
+    clock.jump(jumpSeconds * 1000);
+  }
+  if (typeof speed === "number") {
+    if (!(speed >= 0 && speed <= 10_000)) throw badField("speed", "from 0 to 10000");
+    clock.setSpeed(speed);
+  }
+}
+
+/** As the service's own REST API writes a twin. */
+export function shownTwin(deviceId: string, twin: Twin): JsonObject {
+  const section = ({ values, version, metadata }: Twin["desired"]): JsonObject => ({
+    ...values,
+    $metadata: metadata,
+    $version: version,
+  });
+  return {
+    deviceId,
+    etag: twin.etag,
+    version: twin.version,
+    ...(twin.modelId ? { modelId: twin.modelId } : {}),
+    tags: twin.tags,
+    properties: { desired: section(twin.desired), reported: section(twin.reported) },
+  };
+}
+
+function object({ body }: ApiRequest): JsonObject {
+  if (isObject(body as JsonObject)) return body as JsonObject;
+  throw new LabError("body-invalid", "The request's body is no JSON object.", "Send an object.");
+}
+
+function text(body: JsonObject, name: string): string {
+  const value = body[name];
+  if (typeof value === "string" && value !== "") return value;
+  throw badField(name, "a text");
+}
+
+function badField(name: string, wanted: string): LabError {
+  return new LabError("body-invalid", `The field ${name} has to be ${wanted}.`, "Correct it.");
+}

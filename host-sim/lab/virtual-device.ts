@@ -1,0 +1,66 @@
+import type { Clock } from "../clock/index.ts";
+import { type Board, createBoard } from "../device/board.ts";
+import { createDeviceAuth, type DeviceAuth } from "../device/device-auth.ts";
+import { createNetwork } from "../device/network.ts";
+import { createSphereOs } from "../device/sphere-os.ts";
+import { type HardwareDefinition, manifestValue } from "../imagepackage/hardware-definition.ts";
+import type { Manifest } from "../imagepackage/manifest.ts";
+import type { Logger } from "../log.ts";
+import { answerChallenge, type ManufacturedDevice } from "../security-service/index.ts";
+import type { Cloud } from "./cloud.ts";
+import { type OtherHub, staticDeviceAuth } from "./other-hub.ts";
+import type { LabState } from "./state.ts";
+
+const MQTT_PORT = 8883;
+
+export interface VirtualDeviceOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly state: LabState;
+  readonly cloud: Cloud;
+  readonly manufactured: ManufacturedDevice;
+  readonly hardware: HardwareDefinition;
+  readonly manifest: Manifest;
+  readonly otherHub?: OtherHub;
+}
+
+/** A virtual MT3620 on the lab's network, or on the real one when it joins another hub. */
+export function createVirtualDevice(options: VirtualDeviceOptions) {
+  const { clock, logger, cloud, otherHub, manufactured } = options;
+  const route = { ...cloud.address, ca: cloud.ca };
+  const network = createNetwork({
+    routes: new Map(otherHub ? [] : [[`${cloud.hub.hostName}:${MQTT_PORT}`, route]]),
+    outside: otherHub !== undefined,
+  });
+  const tenantId = options.manifest.Capabilities.DeviceAuthentication ?? "";
+  const deviceAuth: DeviceAuth = otherHub
+    ? staticDeviceAuth(otherHub, tenantId)
+    : createDeviceAuth({ clock, logger, network, attest: attestation(cloud, manufactured) });
+  return createSphereOs({
+    clock,
+    logger,
+    deviceId: otherHub?.deviceId ?? manufactured.deviceId,
+    board: boardOf(options.hardware),
+    network,
+    deviceAuth,
+    storage: options.state.storage,
+  });
+}
+
+/** The device proves to the Security Service that it is itself, and gets its certificate. */
+function attestation({ service }: Cloud, { deviceId, attestationKey }: ManufacturedDevice) {
+  return async (publicKey: Parameters<typeof answerChallenge>[2]) => {
+    const nonce = service.nonce();
+    const signature = answerChallenge(attestationKey, nonce, publicKey);
+    return service.attest({ deviceId, nonce, publicKey, signature });
+  };
+}
+
+function boardOf(hardware: HardwareDefinition): Board {
+  const named = new Map<string, number>();
+  for (const { Name: name, Type: type } of hardware.peripherals.values()) {
+    const value = manifestValue(hardware, name);
+    if (type === "Gpio" && typeof value === "number") named.set(name, value);
+  }
+  return createBoard(hardware.name, [...new Set(named.values())], named);
+}
