@@ -60,6 +60,7 @@ application.onStop(() => log.info("goodbye"));
 
 iothub.connect(MODEL_ID);
 log.info("thermometer started");
+sendTemperature();
 
 function sendTemperature(): void {
   if (!uploading) return;

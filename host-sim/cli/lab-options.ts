@@ -1,8 +1,7 @@
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { LabError } from "../errors.ts";
-import { buildApp, type Target } from "../lab/app-image.ts";
-import { readOtherHub } from "../lab/other-hub.ts";
+import type { Target } from "../lab/app-image.ts";
 import { STATE_FOLDER } from "../lab/state-folder.ts";
 import type { LabOptions } from "../lab.ts";
 import { wholeNumber } from "./options.ts";
@@ -55,7 +54,9 @@ export async function labOptions(options: LabCommandOptions): Promise<LabOptions
       "Leave one of the two out.",
     );
   }
-  const otherHub = otherHubOf(options);
+  // Loaded here, not above: `--help` has to be quick.
+  const { buildApp } = await import("../lab/app-image.ts");
+  const otherHub = await otherHubOf(options);
   const stateFolder = options.inMemory
     ? undefined
     : resolve(options.state ?? join(projectFolder, STATE_FOLDER));
@@ -69,10 +70,13 @@ export async function labOptions(options: LabCommandOptions): Promise<LabOptions
   };
 }
 
-function otherHubOf({ hub, deviceId, cert, key }: LabCommandOptions) {
+async function otherHubOf({ hub, deviceId, cert, key }: LabCommandOptions) {
   const given = [hub, deviceId, cert, key].filter((option) => option !== undefined).length;
   if (given === 0) return undefined;
-  if (hub && deviceId && cert && key) return readOtherHub({ hub, deviceId, cert, key });
+  if (hub && deviceId && cert && key) {
+    const { readOtherHub } = await import("../lab/other-hub.ts");
+    return readOtherHub({ hub, deviceId, cert, key });
+  }
   throw new LabError(
     "options-conflict",
     "--hub, --device-id, --cert and --key only work together.",

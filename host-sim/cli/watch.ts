@@ -1,7 +1,7 @@
 import { watch } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
-import { type BuiltApp, buildApp, type Target } from "../lab/app-image.ts";
+import type { BuiltApp, Target } from "../lab/app-image.ts";
 
 /** Editors write a file in several steps; one build is enough for all of them. */
 const SETTLE_MS = 30;
@@ -26,6 +26,7 @@ export function watchProject(projectFolder: string, target: Target, events: Watc
     building = true;
     try {
       const started = performance.now();
+      const { buildApp } = await import("../lab/app-image.ts");
       const app = await buildApp(projectFolder, target);
       await events.built(app);
       events.report(`built and started again in ${Math.round(performance.now() - started)} ms`);
