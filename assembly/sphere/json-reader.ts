@@ -52,7 +52,7 @@ export class JsonValue {
 
   /** NaN for anything but a number. */
   number(): f64 {
-    return this.isNumber ? F64.parseFloat(decode(this.start, this.length)) : f64.NaN;
+    return this.isNumber ? parseNumber(this.start, this.end) : f64.NaN;
   }
 
   /** The text without quotes and escapes; for any other kind its JSON. */
@@ -207,6 +207,56 @@ function skipNumber(from: usize, end: usize): usize {
     if (at === exponent) return 0;
   }
   return at;
+}
+
+/**
+ * The value of a correct number. Exact for up to 15 digits and powers of ten up to 22, which is
+ * everything a sensor or a person writes; beyond that the last two bits may differ. (F64.parseFloat
+ * allocates, and is wrong by a power of ten for some numbers with 16 digits.)
+ */
+function parseNumber(start: usize, end: usize): f64 {
+  const negative = load<u8>(start) === 0x2d;
+  let mantissa: u64 = 0;
+  let exponent = 0;
+  let afterPoint = false;
+  let at = negative ? start + 1 : start;
+  for (; at < end; at++) {
+    const byte = load<u8>(at);
+    if (byte === 0x2e) {
+      afterPoint = true;
+    } else if (!isDigit(byte)) {
+      break;
+    } else if (mantissa < 100_000_000_000_000_000) {
+      mantissa = mantissa * 10 + (byte - 0x30);
+      if (afterPoint) exponent--;
+    } else if (!afterPoint) {
+      exponent++;
+    }
+  }
+  if (at < end) exponent += parseExponent(at + 1, end);
+  const value = scaled(f64(mantissa), exponent);
+  return negative ? -value : value;
+}
+
+function parseExponent(start: usize, end: usize): i32 {
+  const sign = load<u8>(start);
+  let value = 0;
+  for (let at = start + (isDigit(sign) ? 0 : 1); at < end; at++) {
+    // More than four digits are zero or infinity however they end.
+    value = min(value * 10 + load<u8>(at) - 0x30, 9999);
+  }
+  return sign === 0x2d ? -value : value;
+}
+
+/** value · 10^exponent; 10^22 is the largest power of ten that a double holds exactly. */
+function scaled(value: f64, exponent: i32): f64 {
+  let result = value;
+  let left = exponent;
+  for (; left > 22 && isFinite(result); left -= 22) result *= 1e22;
+  for (; left < -22 && result !== 0; left += 22) result /= 1e22;
+  let power: f64 = 1;
+  for (let count = min(abs(left), 22); count > 0; count--) power *= 10;
+  return left < 0 ? result / power : result * power;
 }
 
 /** What a one-letter escape stands for, or -1. */

@@ -36,6 +36,7 @@ let sentSequence: u32 = 0;
 /** Bit n: the hub has the record headSequence + n. */
 let acknowledged: u32 = 0;
 let unsavedAcknowledgements: i32 = 0;
+let savedHeadOffset: i32 = 0;
 let headWrites: i32 = 0;
 let online: bool = false;
 let dropped: u32 = 0;
@@ -67,7 +68,10 @@ export function append(body: usize, bodyLength: i32, bag: usize, bagLength: i32)
   const length = recordLength(bodyLength, bagLength);
   if (length > size) return EMSGSIZE;
   const offset = place(tailOffset, length);
-  while (waiting() > 0 && overlaps(offset, length)) dropOldest();
+  // Room that acknowledgements gave free counts only when the head says so: after a loss of power the
+  // head that is saved has to find its record.
+  if (unsavedAcknowledgements > 0 && overlaps(offset, length, savedHeadOffset)) saveHead();
+  while (waiting() > 0 && overlaps(offset, length, headOffset)) dropOldest();
   if (waiting() === 0) restartAt(offset);
   writeRecord(offset, body, bodyLength, bag, bagLength);
   const next = sentSequence === tailSequence;
@@ -136,11 +140,11 @@ function after(offset: i32, bodyLength: i32, bagLength: i32): i32 {
   return place(offset, length) + length;
 }
 
-/** Whether a record written there would touch one that waits. */
-function overlaps(offset: i32, length: i32): bool {
-  const wrapped = tailOffset <= headOffset;
-  if (offset < tailOffset) return wrapped || offset + length > headOffset;
-  return wrapped && offset + length > headOffset;
+/** Whether a record written there would touch one between `head` and the tail. */
+function overlaps(offset: i32, length: i32, head: i32): bool {
+  const wrapped = tailOffset <= head;
+  if (offset < tailOffset) return wrapped || offset + length > head;
+  return wrapped && offset + length > head;
 }
 
 /** An empty ring continues where the next record goes; the head says so first. */
@@ -179,6 +183,7 @@ function saveHead(): void {
   headWrites ^= 1;
   ringWrite(headWrites * HEAD_BYTES, SCRATCH, HEAD_BYTES);
   unsavedAcknowledgements = 0;
+  savedHeadOffset = headOffset;
 }
 
 /** Takes over a head that is whole and newer than what is known. */
@@ -190,6 +195,7 @@ function readHead(copy: i32): void {
   if (sequence < headSequence || offset > <u32>size) return;
   headSequence = sequence;
   headOffset = offset;
+  savedHeadOffset = headOffset;
   headWrites = copy;
 }
 
