@@ -65,9 +65,15 @@ export async function compileApp(request: CompileRequest): Promise<CompiledApp> 
   if (error || !(wasm instanceof Uint8Array)) throw doesNotCompile(messages, error);
   return {
     wasm,
-    sourceMap: String(written.get("app.wasm.map") ?? ""),
+    sourceMap: withoutRoot(String(written.get("app.wasm.map") ?? "{}")),
     milliseconds: Math.round(performance.now() - started),
   };
+}
+
+/** The compiler puts `./app` before all sources; without it they are paths in the project. */
+function withoutRoot(sourceMap: string): string {
+  const { sourceRoot: _root, ...rest } = JSON.parse(sourceMap);
+  return JSON.stringify(rest);
 }
 
 async function configuration(projectFolder: string): Promise<{ entries: string[] }> {

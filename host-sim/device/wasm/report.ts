@@ -15,7 +15,8 @@ const TRAPS: readonly (readonly [pattern: RegExp, code: number, name: string])[]
 const UNREACHABLE = 64;
 const OUT_OF_MEMORY = 66;
 /** AssemblyScript's allocator traps here when the memory is full. */
-const ALLOCATOR = /^~lib\/rt\/tlsf/;
+const ALLOCATOR = /^~lib\/rt\/tlsf\//;
+const LIBRARY = /^~lib\//;
 const MOST_FRAMES = 12;
 
 interface Frame {
@@ -34,7 +35,7 @@ export function exitStatusOf(error: unknown, sourceMap: string | undefined): Exi
   const known = TRAPS.find(([pattern]) => pattern.test(text));
   // Not of the app's making: a fault of ours must not look like one of theirs.
   if (!known) throw error;
-  const full = known[1] === UNREACHABLE && ALLOCATOR.test(frames[0]?.place ?? "");
+  const full = known[1] === UNREACHABLE && ALLOCATOR.test(frames[0]?.name ?? "");
   const code = full ? OUT_OF_MEMORY : known[1];
   const name = full ? "out of linear memory" : `trap: ${known[2]}`;
   return { code, report: reportOf(name, undefined, frames, code) };
@@ -46,8 +47,11 @@ function reportOf(
   frames: readonly Frame[],
   code: number,
 ): string[] {
-  const own = frames.find((frame) => frame.place && !frame.place.startsWith("~lib"));
-  const where = place ?? own?.place;
+  // A place in the library says nothing to its user: the first frame of the app does.
+  const own = [place, ...frames.map((frame) => frame.place)].find(
+    (candidate) => candidate !== undefined && !LIBRARY.test(candidate),
+  );
+  const where = own ?? place;
   return [
     `the app ended with exit code ${code}: ${what}${where ? ` at ${where}` : ""}`,
     ...frames.slice(0, MOST_FRAMES).map((frame) => `  in ${frame.name} (${frame.place ?? "?"})`),
