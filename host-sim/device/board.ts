@@ -1,3 +1,5 @@
+import { type Clock, sleep } from "../clock/index.ts";
+
 /** The pins of a board and their levels: what a hand, a wire or the app does to them. */
 export interface Board {
   readonly name: string;
@@ -40,4 +42,15 @@ export function createBoard(
       return () => void all.delete(listener);
     },
   };
+}
+
+/** As long as a quick finger. */
+const PRESS_MS = 150;
+
+/** Presses and lets go of a button, which pulls its pin down. Ends when the app may have seen both. */
+export async function press(board: Board, clock: Clock, pin: number): Promise<void> {
+  board.set(pin, 0);
+  await sleep(clock, PRESS_MS);
+  board.set(pin, 1);
+  await sleep(clock, PRESS_MS);
 }

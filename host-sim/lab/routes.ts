@@ -1,3 +1,4 @@
+import { press } from "../device/board.ts";
 import { LabError } from "../errors.ts";
 import { isObject, type JsonObject } from "../hub/json.ts";
 import type { Twin } from "../hub/twins.ts";
@@ -5,7 +6,6 @@ import type { Lab } from "../lab.ts";
 import type { ApiRequest, ApiRoutes } from "./api.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const PRESS_MS = 150;
 
 /** The lab's HTTP API: what the command line and the dashboard can ask for. */
 export function labRoutes(lab: Lab): ApiRoutes {
@@ -47,7 +47,7 @@ function deviceRoutes(lab: Lab): ApiRoutes {
     "POST /device/network": (request) => {
       device.network.setUp(object(request).up !== false);
     },
-    "POST /device/press": (request) => {
+    "POST /device/press": async (request) => {
       const name = text(object(request), "peripheral");
       const pin = device.board.find(name);
       if (pin === undefined) {
@@ -57,8 +57,7 @@ function deviceRoutes(lab: Lab): ApiRoutes {
           "Its hardware definition lists the names.",
         );
       }
-      device.board.set(pin, 0);
-      clock.setTimer(PRESS_MS, () => device.board.set(pin, 1));
+      await press(device.board, clock, pin);
     },
   };
 }

@@ -366,6 +366,13 @@ test("bytes that are no MQTT close that connection and no other", async ({ lab }
   assert.is(lab.hub.events.nextSequenceNumber, 1);
 });
 
+test("stopping the hub ends its connections before it returns", async ({ lab }) => {
+  await lab.dial(lab.device("d"));
+  assert.is(lab.hub.connections.count(), 1);
+  await lab.server.stop();
+  assert.is(lab.hub.connections.count(), 0);
+});
+
 test("registry, twins and queues outlive the hub", async ({ lab }) => {
   const store = openMemoryStore();
   const options = { hostName: HUB_NAME, store, clock: lab.clock, logger: silentLogger };

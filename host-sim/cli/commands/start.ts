@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { press } from "../../device/board.ts";
 import type { BuiltApp } from "../../lab/app-image.ts";
 import type { Lab } from "../../lab.ts";
 import { watchKeys } from "../keys.ts";
@@ -30,7 +31,7 @@ async function run(options: StartOptions): Promise<void> {
   const show = (line: string) => (ready ? write(line) : void held.push(line));
   const prepared = await labOptions(options);
   const lab = await startLab({ ...prepared, onEvent: (event) => show(liveLine(event, colour)) });
-  write(`${describe(lab, prepared.app)}\n`);
+  write(describe(lab, prepared.app));
   ready = true;
   for (const line of held) write(line);
   const stopWatching = options.watch
@@ -68,16 +69,15 @@ export function describe({ description, device }: Lab, app: BuiltApp): string {
 /** Waits for `q`, Ctrl-C or SIGTERM; meanwhile keys drive the device. */
 function ended(lab: Lab, write: (line: string) => void): Promise<void> {
   const { device, clock } = lab;
-  const press = (name: string) => {
+  const button = (name: string) => {
     const pin = device.board.find(name);
-    if (pin === undefined) return write(`${device.board.name} has no ${name}`);
-    device.board.set(pin, 0);
-    clock.setTimer(150, () => device.board.set(pin, 1));
+    if (pin === undefined) write(`${device.board.name} has no ${name}`);
+    else void press(device.board, clock, pin);
   };
   return new Promise((resolveEnd) => {
     const stopKeys = watchKeys({
-      a: () => press("BUTTON_A"),
-      b: () => press("BUTTON_B"),
+      a: () => button("BUTTON_A"),
+      b: () => button("BUTTON_B"),
       r: () => void device.startApp(),
       n: () => {
         device.network.setUp(!device.network.up);

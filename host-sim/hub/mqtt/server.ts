@@ -125,8 +125,13 @@ export function createMqttServer(hub: Hub, options: MqttServerOptions): Service 
       const closing = server;
       server = undefined;
       state = "closing";
+      const closed = new Promise((resolve) => closing.close(resolve));
+      // A connection notes its end in the store, which may be closed as soon as this returns.
+      const gone = [...sockets].map(
+        (socket) => new Promise((resolve) => socket.once("close", resolve)),
+      );
       for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => closing.close(resolve));
+      await Promise.all([closed, ...gone]);
       state = "closed";
     },
   };

@@ -1,0 +1,84 @@
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { packageFolder } from "../../host-sim/paths.ts";
+import { newProject, spherule } from "./support.ts";
+
+const test = suite("spherule exec");
+const { folder, remove } = newProject();
+test.after(remove);
+
+const exec = (...command: string[]) => spherule(folder, "exec", "--in-memory", "--", ...command);
+const script = (text: string) => exec(process.execPath, "-e", text);
+
+test("passes the exit code of the command on", async () => {
+  const { code, stderr } = await script("process.exit(42)");
+  assert.is(code, 42, stderr);
+});
+
+test("tells when there is no such command", async () => {
+  const { code, stderr } = await exec("no-such-command-here");
+  assert.is(code, 1);
+  assert.match(stderr, /error command-unknown: There is no command no-such-command-here/);
+});
+
+test("gives clients what they need to find and trust the lab", async () => {
+  const { stdout, stderr, code } = await script(
+    "for (const name of ['SPHERULE_API','IOTHUB_HOST','IOTHUB_CA_FILE'," +
+      "'IOTHUB_SERVICE_CONNECTION_STRING','NODE_EXTRA_CA_CERTS'])" +
+      "console.log(name, Boolean(process.env[name]))",
+  );
+  assert.is(code, 0, stderr);
+  assert.not.match(stdout, "false");
+});
+
+test("spherule inside finds the running lab", async () => {
+  const { stdout, stderr } = await exec("spherule", "twin", "get", "--query", "deviceId");
+  assert.match(stdout, /^"[0-9a-f]{128}"$/m, stderr);
+});
+
+test("an unchanged client reaches the hub by its real name and port, with full verification", async () => {
+  const { stdout, stderr } = await script(
+    `const tls = require("node:tls");
+     const host = process.env.IOTHUB_HOST;
+     const socket = tls.connect(8883, host, { servername: host }, () => {
+       console.log(socket.authorized, socket.getPeerCertificate().subject.CN);
+       socket.destroy();
+     });
+     socket.on("error", (error) => { console.log(error.message); });`,
+  );
+  assert.is(stdout.trim(), "true spherule-lab.azure-devices.net", stderr);
+});
+
+test("a name that is not the lab's is not redirected", async () => {
+  const { stdout } = await script(
+    `require("node:net").connect(1, "127.0.0.1").on("error", (e) => console.log(e.code))`,
+  );
+  assert.is(stdout.trim(), "ECONNREFUSED");
+});
+
+test("an unclaimed device never connects", async () => {
+  const inside = "spherule status --query device.tenant --output json";
+  const { stdout, stderr } = await spherule(
+    folder,
+    ...["exec", "--in-memory", "--unclaimed", "--", "sh", "-c", inside],
+  );
+  assert.is(stdout.trim(), "null", stderr);
+});
+
+test("half of the options for another hub are refused", async () => {
+  const result = await spherule(folder, "start", "--hub", "h.azure-devices.net");
+  assert.is(result.code, 1);
+  assert.match(result.stderr, /error options-conflict/);
+});
+
+test("a key that does not fit its certificate is refused before anything starts", async () => {
+  const files = join(packageFolder(), "package.json");
+  const result = await spherule(
+    folder,
+    ...["start", "--hub", "h", "--device-id", "d", "--cert", files, "--key", files],
+  );
+  assert.match(result.stderr, /error certificate-invalid/);
+});
+
+test.run();
