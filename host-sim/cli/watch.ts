@@ -1,10 +1,12 @@
-import { watch } from "node:fs";
+import { type FSWatcher, readdirSync, watch } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import type { BuiltApp, Target } from "../lab/app-image.ts";
 
 /** Editors write a file in several steps; one build is enough for all of them. */
 const SETTLE_MS = 30;
+/** Files of the project folder itself that an app is made from. */
+const SETTINGS = ["app_manifest.json", "asconfig.json"];
 
 export interface WatchEvents {
   built(app: BuiltApp): Promise<void>;
@@ -40,17 +42,45 @@ export function watchProject(projectFolder: string, target: Target, events: Watc
 
   const changed = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => void build(), SETTLE_MS);
+    timer = setTimeout(() => {
+      watchFolders();
+      void build();
+    }, SETTLE_MS);
   };
-  const watchers = [
-    watch(join(projectFolder, "assembly"), { recursive: true }, changed),
-    // The folder, not the file: editors replace files.
-    watch(projectFolder, (_event, name) => {
-      if (name === "app_manifest.json" || name === "asconfig.json") changed();
-    }),
-  ];
+  const watchers = new Map<string, FSWatcher>();
+
+  /**
+   * Folders, one by one: editors replace files, and a watch on a file, as Node's recursive watch sets
+   * them on Linux, sees only the first replacement.
+   */
+  function watchFolders(): void {
+    const folders = [projectFolder, ...foldersBelow(join(projectFolder, "assembly"))];
+    for (const folder of folders) {
+      if (watchers.has(folder)) continue;
+      const watcher = watch(folder, (_event, name) => {
+        if (folder !== projectFolder || SETTINGS.includes(name ?? "")) changed();
+      });
+      // The folder was removed, perhaps to be made again.
+      watcher.on("error", () => forget(folder));
+      watchers.set(folder, watcher);
+    }
+    for (const folder of watchers.keys()) if (!folders.includes(folder)) forget(folder);
+  }
+
+  function forget(folder: string): void {
+    watchers.get(folder)?.close();
+    watchers.delete(folder);
+  }
+
+  watchFolders();
   return () => {
     clearTimeout(timer);
-    for (const watcher of watchers) watcher.close();
+    for (const watcher of watchers.values()) watcher.close();
   };
+}
+
+function foldersBelow(folder: string): string[] {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const below = entries.filter((entry) => entry.isDirectory());
+  return [folder, ...below.map((entry) => join(entry.parentPath ?? entry.path, entry.name))];
 }

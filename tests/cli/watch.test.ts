@@ -1,0 +1,70 @@
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { watchProject } from "../../host-sim/cli/watch.ts";
+import { newProject } from "./support.ts";
+
+const test = suite("watching a project");
+
+/** A watched project; `next` waits for the result of the next build. */
+function watched() {
+  const { folder, remove } = newProject();
+  const results: string[] = [];
+  let wake = () => {};
+  const stop = watchProject(folder, "debug", {
+    built: async () => {},
+    report: (text) => {
+      results.push(text);
+      wake();
+    },
+  });
+  return {
+    folder,
+    async next(): Promise<string> {
+      while (results.length === 0) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      return results.shift() ?? "";
+    },
+    end() {
+      stop();
+      remove();
+    },
+  };
+}
+
+test("a source that an editor replaces is noticed every time", async () => {
+  const { folder, next, end } = watched();
+  const source = join(folder, "assembly/app/sensor.ts");
+  for (let edit = 1; edit <= 3; edit++) {
+    writeFileSync(
+      `${source}.new`,
+      `export function readTemperature(): f64 {\n  return ${edit};\n}\n`,
+    );
+    renameSync(`${source}.new`, source);
+    assert.match(await next(), "built and started again");
+  }
+  end();
+});
+
+test("a new folder with sources is watched too", async () => {
+  const { folder, next, end } = watched();
+  const added = join(folder, "assembly/app/more");
+  mkdirSync(added);
+  assert.match(await next(), "built");
+  writeFileSync(join(added, "extra.ts"), "export const extra = 1;\n");
+  assert.match(await next(), "built");
+  end();
+});
+
+test("a manifest that became wrong is told and the next right one is built", async () => {
+  const { folder, next, end } = watched();
+  writeFileSync(join(folder, "app_manifest.json"), "{");
+  assert.match(await next(), "app_manifest.json is not correct");
+  end();
+});
+
+test.run();
