@@ -5,4 +5,8 @@ import { bundle } from "./bundle.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 await rm(`${root}dist`, { recursive: true, force: true });
-await bundle({ entryPoints: [`${root}host-sim/cli/main.ts`], outdir: `${root}dist` });
+await bundle({
+  entryPoints: [`${root}host-sim/cli/main.ts`, `${root}host-sim/compiler/process-main.ts`],
+  outdir: `${root}dist`,
+  flat: true,
+});

@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import type { CompilerProcess } from "../compiler/process.ts";
 import { LabError } from "../errors.ts";
 import type { Target } from "../lab/app-image.ts";
 import { STATE_FOLDER } from "../lab/state-folder.ts";
@@ -45,7 +46,10 @@ export const targetOf = (options: LabCommandOptions): Target =>
   options.release ? "release" : "debug";
 
 /** Builds the app and answers the options of the lab. */
-export async function labOptions(options: LabCommandOptions): Promise<LabOptions> {
+export async function labOptions(
+  options: LabCommandOptions,
+  compiler?: CompilerProcess,
+): Promise<LabOptions> {
   const projectFolder = resolve(options.project);
   if (options.inMemory && options.state !== undefined) {
     throw new LabError(
@@ -61,7 +65,7 @@ export async function labOptions(options: LabCommandOptions): Promise<LabOptions
     ? undefined
     : resolve(options.state ?? join(projectFolder, STATE_FOLDER));
   return {
-    app: await buildApp(projectFolder, targetOf(options)),
+    app: await buildApp(projectFolder, targetOf(options), compiler?.compile),
     stateFolder,
     otherHub,
     unclaimed: options.unclaimed,

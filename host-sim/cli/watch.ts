@@ -1,5 +1,6 @@
 import { type FSWatcher, readdirSync, watch } from "node:fs";
 import { join } from "node:path";
+import type { CompilerProcess } from "../compiler/process.ts";
 import { messageOf } from "../errors.ts";
 import type { BuiltApp, Target } from "../lab/app-image.ts";
 
@@ -8,16 +9,20 @@ const SETTLE_MS = 30;
 /** Files of the project folder itself that an app is made from. */
 const SETTINGS = ["app_manifest.json", "asconfig.json"];
 
-export interface WatchEvents {
-  built(app: BuiltApp): Promise<void>;
-  report(text: string): void;
+export interface WatchOptions {
+  readonly projectFolder: string;
+  readonly target: Target;
+  readonly compiler: CompilerProcess;
+  readonly built: (app: BuiltApp) => Promise<void>;
+  readonly report: (text: string) => void;
 }
 
 /**
  * Builds again whenever a source or the manifest changes. An app that does not compile leaves the
  * running one as it is. @returns what ends it
  */
-export function watchProject(projectFolder: string, target: Target, events: WatchEvents) {
+export function watchProject(options: WatchOptions): () => void {
+  const { projectFolder, target, compiler, built, report } = options;
   let timer: NodeJS.Timeout | undefined;
   let building = false;
   let again = false;
@@ -29,11 +34,11 @@ export function watchProject(projectFolder: string, target: Target, events: Watc
     try {
       const started = performance.now();
       const { buildApp } = await import("../lab/app-image.ts");
-      const app = await buildApp(projectFolder, target);
-      await events.built(app);
-      events.report(`built and started again in ${Math.round(performance.now() - started)} ms`);
+      const app = await buildApp(projectFolder, target, compiler.compile);
+      await built(app);
+      report(`built and started again in ${Math.round(performance.now() - started)} ms`);
     } catch (error) {
-      events.report(messageOf(error));
+      report(messageOf(error));
     } finally {
       building = false;
       if (again) void build();

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { type CompiledApp, compileApp } from "../compiler/compile.ts";
+import { type CompiledApp, type CompileRequest, compileApp } from "../compiler/compile.ts";
 import type { AppImage } from "../device/app.ts";
 import { LabError } from "../errors.ts";
 import {
@@ -30,7 +30,11 @@ const HARDWARE = "hardware-definitions/mt3620_rdb.json";
  * Builds the app of a project: manifest, hardware definition, wasm. The wasm is kept in the
  * project's `build/app` and made anew only when a source has changed.
  */
-export async function buildApp(projectFolder: string, target: Target): Promise<BuiltApp> {
+export async function buildApp(
+  projectFolder: string,
+  target: Target,
+  compile: (request: CompileRequest) => Promise<CompiledApp> = compileApp,
+): Promise<BuiltApp> {
   const hardware = readHardware(projectFolder);
   const manifest = resolveManifest(readManifest(projectFolder), hardware);
   const folder = join(projectFolder, "build/app", target);
@@ -40,7 +44,7 @@ export async function buildApp(projectFolder: string, target: Target): Promise<B
     const sourceMap = readFileSync(`${file}.map`, "utf8");
     return { manifest, hardware, wasm: readFileSync(file), sourceMap, file };
   }
-  const compiled = await compileApp({ projectFolder, target });
+  const compiled = await compile({ projectFolder, target });
   keep(folder, compiled, digest);
   const { wasm, sourceMap, milliseconds } = compiled;
   return { manifest, hardware, wasm, sourceMap, file, compiledInMs: milliseconds };

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { watchProject } from "../../host-sim/cli/watch.ts";
+import { createCompilerProcess } from "../../host-sim/compiler/process.ts";
 import { newProject } from "./support.ts";
 
 const test = suite("watching a project");
@@ -12,7 +13,11 @@ function watched() {
   const { folder, remove } = newProject();
   const results: string[] = [];
   let wake = () => {};
-  const stop = watchProject(folder, "debug", {
+  const compiler = createCompilerProcess();
+  const stop = watchProject({
+    projectFolder: folder,
+    target: "debug",
+    compiler,
     built: async () => {},
     report: (text) => {
       results.push(text);
@@ -31,6 +36,7 @@ function watched() {
     },
     end() {
       stop();
+      compiler.stop();
       remove();
     },
   };
@@ -57,6 +63,16 @@ test("a new folder with sources is watched too", async () => {
   assert.match(await next(), "built");
   writeFileSync(join(added, "extra.ts"), "export const extra = 1;\n");
   assert.match(await next(), "built");
+  end();
+});
+
+test("a source that does not compile is told with its line, by the warm compiler too", async () => {
+  const { folder, next, end } = watched();
+  const source = join(folder, "assembly/app/sensor.ts");
+  for (let edit = 0; edit < 2; edit++) {
+    writeFileSync(source, `${"\n".repeat(edit)}export const nonsense: i32 = "text";\n`);
+    assert.match(await next(), `assembly/app/sensor.ts(${edit + 1},`);
+  }
   end();
 });
 

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { type CompilerProcess, createCompilerProcess } from "../../compiler/process.ts";
 import { press } from "../../device/board.ts";
 import type { BuiltApp } from "../../lab/app-image.ts";
 import type { Lab } from "../../lab.ts";
@@ -24,20 +25,36 @@ export function register(program: Command): void {
 
 async function run(options: StartOptions): Promise<void> {
   const { startLab } = await import("../../lab.ts");
+  const compiler = createCompilerProcess();
+  try {
+    await runLab(options, compiler, startLab);
+  } finally {
+    compiler.stop();
+  }
+}
+
+async function runLab(
+  options: StartOptions,
+  compiler: CompilerProcess,
+  startLab: typeof import("../../lab.ts").startLab,
+): Promise<void> {
   const { colour, write } = terminal();
   const held: string[] = [];
   let ready = false;
   // Lines of the start come after the block that says where everything is.
   const show = (line: string) => (ready ? write(line) : void held.push(line));
-  const prepared = await labOptions(options);
+  const prepared = await labOptions(options, compiler);
   const lab = await startLab({ ...prepared, onEvent: (event) => show(liveLine(event, colour)) });
   write(describe(lab, prepared.app));
   ready = true;
   for (const line of held) write(line);
   const stopWatching = options.watch
-    ? watchProject(resolve(options.project), targetOf(options), {
+    ? watchProject({
+        projectFolder: resolve(options.project),
+        target: targetOf(options),
+        compiler,
         built: (app) => lab.install(app),
-        report: (text) => write(text),
+        report: write,
       })
     : () => {};
   await ended(lab, write);
