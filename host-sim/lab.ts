@@ -1,10 +1,19 @@
 import { RealClock } from "./clock/index.ts";
 import type { SphereOs } from "./device/sphere-os.ts";
+import type { Dps } from "./hub/dps/dps.ts";
 import type { Hub } from "./hub/hub.ts";
+import type { LimitOptions } from "./hub/limits.ts";
 import type { Manifest } from "./imagepackage/manifest.ts";
 import { createApiServer, type LabEvent } from "./lab/api.ts";
 import type { BuiltApp } from "./lab/app-image.ts";
-import { type Cloud, startCloud } from "./lab/cloud.ts";
+import {
+  type Cloud,
+  type CloudOptions,
+  DPS_DEVICE_NAME,
+  eventHubConnectionString,
+  redirectsTo,
+  startCloud,
+} from "./lab/cloud.ts";
 import type { LabDescription } from "./lab/description.ts";
 import { enrol, labDevice } from "./lab/enrolment.ts";
 import { joinedApp, type OtherHub } from "./lab/other-hub.ts";
@@ -23,8 +32,10 @@ export interface LabOptions {
   /** Address of all listeners; 127.0.0.1 when absent. */
   readonly host?: string;
   /** 0, any free port, when absent. */
-  readonly mqttPort?: number;
+  readonly ports?: CloudOptions["ports"];
   readonly apiPort?: number;
+  /** Throttles and quotas of the hub's tier; none when absent. */
+  readonly limits?: LimitOptions;
   /** Leaves the device as it left the factory. */
   readonly unclaimed?: boolean;
   /** Connects the device to this hub in place of the lab's own. */
@@ -38,6 +49,7 @@ export interface Lab {
   readonly description: LabDescription;
   readonly clock: RealClock;
   readonly hub: Hub;
+  readonly dps: Dps;
   readonly service: SecurityService;
   readonly device: SphereOs;
   /** Puts a new build of the app in place of the running one. */
@@ -79,16 +91,17 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   const state = openState(options.stateFolder);
   cleanups.push(() => state.close());
   const hubName = hubNameOf(manifest);
-  const mqttPort = options.mqttPort ?? 0;
-  const cloud = await startCloud({ state, clock, logger, hubName, host, mqttPort });
+  const { ports, limits } = options;
+  const cloud = await startCloud({ state, clock, logger, hubName, host, ports, limits });
   cleanups.push(() => cloud.stop());
-  const { hub, service } = cloud;
+  const { hub, dps, service } = cloud;
   hub.events.subscribe((message) => publish({ type: "telemetry", message }));
 
   const manufactured = labDevice(state.store);
   const tenantId = enrol({
     service,
     hub,
+    dps,
     deviceId: manufactured.deviceId,
     tenantId: manifest.Capabilities.DeviceAuthentication,
     claim: !options.unclaimed,
@@ -105,7 +118,7 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
       if (!description) throw new Error("The lab has not started yet");
       return description;
     },
-    ...{ clock, hub, service, device },
+    ...{ clock, hub, dps, service, device },
     install: (next) => device.install(joinedApp(next, otherHub)),
     restartHub: () => cloud.restartHub(),
     exportTo: (folder) => state.exportTo(folder),
@@ -126,7 +139,7 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
 }
 
 function describe(
-  { hub, address, caFile }: Cloud,
+  { hub, dps, addresses, caFile }: Cloud,
   deviceId: string,
   tenantId: string,
   api: string,
@@ -140,13 +153,22 @@ function describe(
     caFile,
     hub: {
       hostName: hub.hostName,
-      address: address.host,
-      mqttPort: address.port,
+      address: addresses.mqtt.host,
+      mqttPort: addresses.mqtt.port,
+      httpsPort: addresses.https.port,
+      amqpPort: addresses.amqp.port,
+      plainAmqpPort: addresses.plainAmqp.port,
       serviceConnectionString: hub.policies.connectionString,
+      eventHubConnectionString: eventHubConnectionString(hub),
+    },
+    dps: {
+      hostName: DPS_DEVICE_NAME,
+      idScope: dps.idScope,
+      serviceConnectionString: dps.connectionString,
     },
     securityService: { tenantId },
     devices: [{ deviceId }],
-    redirects: { [`${hub.hostName}:8883`]: `${address.host}:${address.port}` },
+    redirects: redirectsTo(hub, dps, addresses),
   };
 }
 

@@ -32,8 +32,10 @@ if (missing) {
 }
 const output = join(root, process.env.SPHERULE_TEST_OUTPUT ?? "build/tests");
 await rm(output, { recursive: true, force: true });
-await bundle({ entryPoints: files, outdir: output, outbase: join(root, "tests") });
+const rootMaker = join(root, "tests/make-root.ts");
+await bundle({ entryPoints: [...files, rootMaker], outdir: output, outbase: join(root, "tests") });
 await import("./build-host.mjs");
+const rootFiles = await makeRoot();
 
 let passed = 0;
 let failed = 0;
@@ -48,6 +50,12 @@ async function findTests(folder) {
     .filter((entry) => entry.endsWith(".test.ts"))
     .map((entry) => join(folder, entry))
     .sort();
+}
+
+/** Node reads extra roots when it starts: the root of the tests' servers is made before. */
+async function makeRoot() {
+  const { makeRoot: make } = await import(join(output, "make-root.js"));
+  return make(output);
 }
 
 async function work() {
@@ -68,7 +76,7 @@ function runFile(file) {
   const child = spawn(
     process.execPath,
     ["--enable-source-maps", "--import", join(root, "scripts/test-preload.mjs"), script],
-    { cwd: root, env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" } },
+    { cwd: root, env: { ...process.env, ...rootFiles, NO_COLOR: "1", FORCE_COLOR: "0" } },
   );
   return new Promise((resolve) => {
     let text = "";

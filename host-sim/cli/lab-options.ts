@@ -1,7 +1,8 @@
 import { join, resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { CompilerProcess } from "../compiler/process.ts";
 import { LabError } from "../errors.ts";
+import type { Tier } from "../hub/limits.ts";
 import type { Target } from "../lab/app-image.ts";
 import { STATE_FOLDER } from "../lab/state-folder.ts";
 import type { LabOptions } from "../lab.ts";
@@ -15,6 +16,11 @@ export interface LabCommandOptions {
   readonly unclaimed?: boolean;
   readonly release?: boolean;
   readonly mqttPort?: number;
+  readonly httpsPort?: number;
+  readonly amqpPort?: number;
+  readonly tier?: Tier;
+  readonly units?: number;
+  readonly enforceLimits?: boolean;
   readonly apiPort?: number;
   readonly hub?: string;
   readonly deviceId?: string;
@@ -31,6 +37,11 @@ export function withLabOptions(command: Command): Command {
     .option("--unclaimed", "leave the device as it left the factory")
     .option("--release", "run the optimised build of the app")
     .option("--mqtt-port <port>", "the hub's port; any free one if absent", wholeNumber(0, 65_535))
+    .option("--https-port <port>", "its HTTPS and WebSocket port", wholeNumber(0, 65_535))
+    .option("--amqp-port <port>", "its AMQP port", wholeNumber(0, 65_535))
+    .addOption(new Option("--tier <tier>", "the hub's tier").choices(["F1", "S1", "S2", "S3"]))
+    .option("--units <count>", "how many units of the tier", wholeNumber(1, 200))
+    .option("--enforce-limits", "refuse what is over the tier's throttles and quota")
     .option(
       "--api-port <port>",
       "the lab's own port; any free one if absent",
@@ -69,9 +80,16 @@ export async function labOptions(
     stateFolder,
     otherHub,
     unclaimed: options.unclaimed,
-    mqttPort: options.mqttPort,
+    ports: { mqtt: options.mqttPort, https: options.httpsPort, amqp: options.amqpPort },
+    limits: limitsOf(options),
     apiPort: options.apiPort,
   };
+}
+
+/** A tier is counted; `--enforce-limits` refuses what is over it. */
+function limitsOf({ tier, units, enforceLimits }: LabCommandOptions): LabOptions["limits"] {
+  if (tier === undefined && !enforceLimits) return undefined;
+  return { tier: tier ?? "S1", units: units ?? 1, enforce: enforceLimits ?? false };
 }
 
 async function otherHubOf({ hub, deviceId, cert, key }: LabCommandOptions) {

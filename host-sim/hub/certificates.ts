@@ -13,19 +13,24 @@ export interface RegisteredCertificate {
   readonly expiry: string;
   readonly isVerified: boolean;
   readonly verificationCode: string | null;
+  readonly created: string;
+  readonly updated: string;
 }
 
 export type Certificates = ReturnType<typeof createCertificates>;
 
-export function createCertificates(store: Store, clock: Clock) {
-  const key = (name: string) => `hub/certificates/${name}`;
+/** CA certificates; a provisioning service keeps its own under another `room`. */
+export function createCertificates(store: Store, clock: Clock, room = "hub") {
+  const key = (name: string) => `${room}/certificates/${name}`;
+  const now = () => new Date(clock.now()).toUTCString();
   // Parsing costs more than a look-up; every connect needs all verified authorities.
   let anchors: { verified: X509Certificate[]; pending: X509Certificate[] } | undefined;
 
-  function save(certificate: RegisteredCertificate): RegisteredCertificate {
-    store.put(key(certificate.name), certificate);
+  function save(certificate: Omit<RegisteredCertificate, "updated">): RegisteredCertificate {
+    const saved = { ...certificate, updated: now() };
+    store.put(key(certificate.name), saved);
     anchors = undefined;
-    return certificate;
+    return saved;
   }
 
   function get(name: string): RegisteredCertificate {
@@ -34,14 +39,16 @@ export function createCertificates(store: Store, clock: Clock) {
     return found;
   }
 
-  const list = () =>
-    [...store.entries<RegisteredCertificate>("hub/certificates/")].map(([, entry]) => entry);
+  const list = () => [...store.entries<RegisteredCertificate>(key(""))].map(([, entry]) => entry);
 
   return {
     get,
     list,
-    /** @param pemOrDer the certificate of an authority */
-    add(name: string, pemOrDer: string | Uint8Array): RegisteredCertificate {
+    /**
+     * @param pemOrDer the certificate of an authority
+     * @param isVerified the owner vouches for it, without a proof of possession
+     */
+    add(name: string, pemOrDer: string | Uint8Array, isVerified = false): RegisteredCertificate {
       const certificate = authorityFrom(pemOrDer);
       if (Date.parse(certificate.validTo) < clock.now()) {
         throw new HubError("ArgumentInvalid", `The certificate expired on ${certificate.validTo}`);
@@ -52,8 +59,9 @@ export function createCertificates(store: Store, clock: Clock) {
         subject: commonName(certificate),
         thumbprint: thumbprint(certificate),
         expiry: new Date(certificate.validTo).toUTCString(),
-        isVerified: false,
+        isVerified,
         verificationCode: null,
+        created: now(),
       });
     },
     /** A fresh code of 48 hex digits; an earlier one no longer counts. */

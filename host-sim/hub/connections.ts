@@ -5,6 +5,8 @@ import type { JsonObject } from "./json.ts";
 /** What the hub may ask of a connected device, whatever protocol it came by. */
 export interface DeviceConnection {
   readonly takesMethods: boolean;
+  /** ISO 8601. */
+  readonly connectedSince: string;
   sendDesired(patch: JsonObject): void;
   sendMethod(requestId: string, name: string, payload: string): void;
   deliverMessages(): void;

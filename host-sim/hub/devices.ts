@@ -4,7 +4,7 @@ import type { Store } from "../store/index.ts";
 import { HubError } from "./errors.ts";
 
 export type Authentication =
-  | { readonly type: "certificateAuthority" }
+  | { readonly type: "certificateAuthority" | "none" }
   | {
       readonly type: "selfSigned";
       readonly x509Thumbprint: {
@@ -17,9 +17,12 @@ export type Authentication =
       readonly symmetricKey: { readonly primaryKey: string; readonly secondaryKey: string };
     };
 
-/** A device identity as the registry keeps it. */
+/** An identity as the registry keeps it: of a device, or of a module on one. */
 export interface Device {
   readonly deviceId: string;
+  /** Only a module has one. */
+  readonly moduleId?: string;
+  readonly managedBy?: string;
   /** Changes when a device is deleted and created again. */
   readonly generationId: string;
   readonly etag: string;
@@ -28,11 +31,21 @@ export interface Device {
   readonly statusUpdatedTime: string;
   readonly lastActivityTime: string;
   readonly authentication: Authentication;
+  readonly iotEdge: boolean;
+}
+
+/** `device` or `device/module`: how twins, connections and sessions name an identity. */
+export function idOf(identity: { readonly deviceId: string; readonly moduleId?: string }): string {
+  const { deviceId, moduleId } = identity;
+  return moduleId === undefined ? deviceId : `${deviceId}/${moduleId}`;
 }
 
 /** What a caller gives; missing parts get their defaults. */
 export interface DeviceRequest {
   readonly deviceId: string;
+  readonly moduleId?: string;
+  readonly managedBy?: string;
+  readonly iotEdge?: boolean;
   readonly status?: "enabled" | "disabled";
   readonly statusReason?: string | null;
   readonly authentication?: Partial<Authentication> & { readonly type?: string };
@@ -45,24 +58,50 @@ const DEVICE_ID = /^[A-Za-z0-9\-.+%_#*?!(),:=@$';]{1,128}$/;
 
 /** The identity registry. `onRemoved` runs when a device is disabled or deleted. */
 export function createDevices(store: Store, clock: Clock, onRemoved: (deviceId: string) => void) {
-  const key = (deviceId: string) => `hub/devices/${deviceId}`;
+  const key = (id: string) => (id.includes("/") ? `hub/modules/${id}` : `hub/devices/${id}`);
   const now = () => new Date(clock.now()).toISOString();
 
-  function get(deviceId: string): Device {
-    const device = store.get<Device>(key(deviceId));
-    if (!device) throw new HubError("DeviceNotFound", `Device ${deviceId} not registered`);
-    return device;
+  function get(id: string): Device {
+    const device = store.get<Device>(key(id));
+    if (device) return device;
+    const [deviceId = "", moduleId] = id.split("/");
+    if (moduleId !== undefined && store.get(key(deviceId))) {
+      throw new HubError(
+        "ModuleNotFound",
+        `Module ${moduleId} on device ${deviceId} not registered`,
+      );
+    }
+    throw new HubError("DeviceNotFound", `Device ${deviceId} not registered`);
+  }
+
+  function modulesOf(deviceId: string): Device[] {
+    return [...store.entries<Device>(key(`${deviceId}/`))].map(([, module]) => module);
+  }
+
+  function requireNew(request: DeviceRequest): void {
+    const { deviceId, moduleId } = request;
+    if (![deviceId, moduleId ?? deviceId].every((id) => DEVICE_ID.test(id))) {
+      throw new HubError("ArgumentInvalid", `The id ${idOf(request)} has other characters`);
+    }
+    if (moduleId !== undefined) get(deviceId);
+    if (!store.get(key(idOf(request)))) return;
+    if (moduleId === undefined) {
+      throw new HubError("DeviceAlreadyExists", `A device with ID '${deviceId}' exists`);
+    }
+    throw new HubError("ModuleAlreadyExistsOnDevice", `Module '${moduleId}' exists on ${deviceId}`);
+  }
+
+  function requireEtag(before: Device, etag: string): void {
+    if (etag === "*" || etag === before.etag) return;
+    throw new HubError("PreconditionFailed", `${idOf(before)} was changed meanwhile`);
   }
 
   function create(request: DeviceRequest): Device {
-    if (!DEVICE_ID.test(request.deviceId)) {
-      throw new HubError("ArgumentInvalid", `Device id ${request.deviceId} has other characters`);
-    }
-    if (store.get(key(request.deviceId))) {
-      throw new HubError("DeviceAlreadyExists", `A device with ID '${request.deviceId}' exists`);
-    }
+    requireNew(request);
+    const { deviceId, moduleId, managedBy } = request;
     const device: Device = {
-      deviceId: request.deviceId,
+      deviceId,
+      ...(moduleId === undefined ? {} : { moduleId, managedBy: managedBy ?? "" }),
       generationId: `${clock.now()}${randomInt(1_000_000).toString().padStart(6, "0")}`,
       etag: newEtag(),
       status: request.status ?? "enabled",
@@ -70,17 +109,16 @@ export function createDevices(store: Store, clock: Clock, onRemoved: (deviceId: 
       statusUpdatedTime: NEVER,
       lastActivityTime: NEVER,
       authentication: authenticationOf(request.authentication),
+      iotEdge: request.iotEdge ?? false,
     };
-    store.put(key(device.deviceId), device);
+    store.put(key(idOf(device)), device);
     return device;
   }
 
   /** @param etag the version the caller read, or `*` for any */
   function update(request: DeviceRequest, etag: string): Device {
-    const before = get(request.deviceId);
-    if (etag !== "*" && etag !== before.etag) {
-      throw new HubError("PreconditionFailed", `Device ${request.deviceId} was changed meanwhile`);
-    }
+    const before = get(idOf(request));
+    requireEtag(before, etag);
     const status = request.status ?? before.status;
     const device: Device = {
       ...before,
@@ -91,26 +129,37 @@ export function createDevices(store: Store, clock: Clock, onRemoved: (deviceId: 
       authentication: request.authentication
         ? authenticationOf(request.authentication)
         : before.authentication,
+      iotEdge: request.iotEdge ?? before.iotEdge,
     };
-    store.put(key(device.deviceId), device);
-    if (device.status === "disabled") onRemoved(device.deviceId);
+    store.put(key(idOf(device)), device);
+    if (device.status === "disabled") {
+      for (const module of modulesOf(device.deviceId)) onRemoved(idOf(module));
+      onRemoved(idOf(device));
+    }
     return device;
   }
 
   return {
     get,
-    find: (deviceId: string) => store.get<Device>(key(deviceId)),
+    find: (id: string) => store.get<Device>(key(id)),
+    modulesOf,
+    /** All devices; without modules. */
     list: (): Device[] => [...store.entries<Device>("hub/devices/")].map(([, device]) => device),
     create,
     update,
-    touch(deviceId: string): void {
-      const device = store.get<Device>(key(deviceId));
-      if (device) store.put(key(deviceId), { ...device, lastActivityTime: now() });
+    touch(id: string): void {
+      const device = store.get<Device>(key(id));
+      if (device) store.put(key(id), { ...device, lastActivityTime: now() });
     },
-    delete(deviceId: string): void {
-      get(deviceId);
-      store.delete(key(deviceId));
-      onRemoved(deviceId);
+    /** A device goes with its modules. */
+    delete(id: string, etag = "*"): void {
+      const identity = get(id);
+      requireEtag(identity, etag);
+      const all = identity.moduleId === undefined ? modulesOf(id) : [];
+      store.transaction(() => {
+        for (const each of [...all, identity]) store.delete(key(idOf(each)));
+      });
+      for (const each of [...all, identity]) onRemoved(idOf(each));
     },
   };
 }
@@ -125,7 +174,8 @@ function authenticationOf(
 ): Authentication {
   switch (given.type ?? "sas") {
     case "certificateAuthority":
-      return { type: "certificateAuthority" };
+    case "none":
+      return { type: given.type as "certificateAuthority" | "none" };
     case "selfSigned": {
       const prints = (given as { x509Thumbprint?: Record<string, string | null> }).x509Thumbprint;
       const primaryThumbprint = prints?.primaryThumbprint ?? null;

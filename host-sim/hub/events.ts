@@ -1,48 +1,114 @@
+import { createHash } from "node:crypto";
 import type { Clock } from "../clock/index.ts";
 import type { Store } from "../store/index.ts";
+import type { Device } from "./devices.ts";
 
 /** A stored device-to-cloud message, as readers of the events endpoint see it. */
 export interface StoredMessage {
+  /** Grows over all partitions. */
   readonly sequenceNumber: number;
   /** ISO 8601. */
   readonly enqueuedTime: string;
   readonly deviceId: string;
+  readonly moduleId?: string;
   /** Base64 of the body. */
   readonly body: string;
   readonly properties: Readonly<Record<string, string | null>>;
   readonly systemProperties: Readonly<Record<string, string>>;
 }
 
+export type NewMessage = Omit<StoredMessage, "sequenceNumber" | "enqueuedTime">;
 export type Events = ReturnType<typeof createEvents>;
 
+/** As many as a new S1 hub has. */
+export const PARTITIONS = 4;
 /** How many messages are kept; the oldest go first. */
 const KEPT = 100_000;
 
+/** The partition of a device's messages: always the same, so that their order is kept. */
+export function partitionOf(deviceId: string): number {
+  return (createHash("sha256").update(deviceId).digest()[0] ?? 0) % PARTITIONS;
+}
+
+/** The annotations that tell a reader who sent a message, and how it was authenticated. */
+export function connectionProperties(device: Device, modelId = ""): Record<string, string> {
+  const { deviceId, moduleId, generationId, authentication } = device;
+  return {
+    "iothub-connection-device-id": deviceId,
+    ...(moduleId === undefined ? {} : { "iothub-connection-module-id": moduleId }),
+    "iothub-connection-auth-generation-id": generationId,
+    "iothub-connection-auth-method": JSON.stringify({
+      scope: moduleId === undefined ? "device" : "module",
+      type: authentication.type === "sas" ? "sas" : "x509",
+      issuer: "iothub",
+    }),
+    "iothub-message-source": "Telemetry",
+    ...(modelId ? { "dt-dataschema": modelId } : {}),
+  };
+}
+
+interface Waiting {
+  readonly message: StoredMessage;
+  readonly onStored: (() => void) | undefined;
+}
+
+/** The built-in events endpoint: what devices sent, in order, until it is too old. */
 export function createEvents(store: Store, clock: Clock) {
   const key = (sequence: number) => `hub/events/${String(sequence).padStart(12, "0")}`;
   const listeners = new Set<(message: StoredMessage) => void>();
-  let next = store.get<number>("hub/next-event") ?? 0;
+  let stored = store.get<number>("hub/next-event") ?? 0;
+  let next = stored;
+  let queue: Waiting[] = [];
+
+  function write(batch: readonly Waiting[]): void {
+    store.transaction(() => {
+      for (const { message } of batch) {
+        store.put(key(message.sequenceNumber), message);
+        if (message.sequenceNumber >= KEPT) store.delete(key(message.sequenceNumber - KEPT));
+      }
+      store.put("hub/next-event", next);
+    });
+  }
+
+  /** One transaction for all that came meanwhile: a commit costs more than many writes. */
+  function flush(): void {
+    if (queue.length === 0) return;
+    const batch = queue;
+    queue = [];
+    write(batch);
+    stored = next;
+    for (const { message, onStored } of batch) {
+      onStored?.();
+      for (const listener of listeners) listener(message);
+    }
+  }
+
+  function add(message: NewMessage, onStored?: () => void): StoredMessage {
+    const enqueuedTime = new Date(clock.now()).toISOString();
+    const complete = { sequenceNumber: next++, enqueuedTime, ...message };
+    queue.push({ message: complete, onStored });
+    return complete;
+  }
 
   return {
     get nextSequenceNumber() {
-      return next;
-    },
-    /** When it returns the message is kept; the acknowledgement may be sent. */
-    append(message: Omit<StoredMessage, "sequenceNumber" | "enqueuedTime">): StoredMessage {
-      const enqueuedTime = new Date(clock.now()).toISOString();
-      const stored = { sequenceNumber: next, enqueuedTime, ...message };
-      store.transaction(() => {
-        store.put(key(next), stored);
-        store.put("hub/next-event", next + 1);
-        if (next >= KEPT) store.delete(key(next - KEPT));
-      });
-      next += 1;
-      for (const listener of listeners) listener(stored);
       return stored;
     },
+    /** When it returns the message is kept. */
+    append(message: NewMessage): StoredMessage {
+      const complete = add(message);
+      flush();
+      return complete;
+    },
+    /** Keeps the message soon; `onStored` is called when it is, and may acknowledge it. */
+    enqueue(message: NewMessage, onStored?: () => void): void {
+      if (queue.length === 0) setImmediate(flush);
+      add(message, onStored);
+    },
+    flush,
     /** Messages from `sequenceNumber` on that are kept now. */
     *read(sequenceNumber = 0): Iterable<StoredMessage> {
-      for (let at = Math.max(sequenceNumber, next - KEPT, 0); at < next; at++) {
+      for (let at = Math.max(sequenceNumber, stored - KEPT, 0); at < stored; at++) {
         const message = store.get<StoredMessage>(key(at));
         if (message) yield message;
       }

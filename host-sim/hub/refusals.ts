@@ -20,6 +20,9 @@ export type RefusalReason =
   | "forbidden-topic"
   | "forbidden-qos"
   | "message-too-large"
+  | "throttled"
+  | "wrong-scope"
+  | "not-enrolled"
   | "replaced"
   | "keep-alive";
 

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { LabError, messageOf } from "../errors.ts";
+import { compileRoutes, readBody } from "../http/routes.ts";
 import { HubError } from "../hub/errors.ts";
 import { listen } from "../listen.ts";
 import type { LogLine } from "../log.ts";
@@ -38,7 +39,7 @@ const LARGEST_BODY = 2 * 1024 * 1024;
 export function createApiServer(options: ApiOptions): Service {
   let state: ServiceState = "closed";
   let server: Server | undefined;
-  const routes = Object.entries(options.routes).map(([route, handler]) => compile(route, handler));
+  const find = compileRoutes(options.routes);
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", "http://lab");
@@ -46,17 +47,12 @@ export function createApiServer(options: ApiOptions): Service {
     if (url.pathname === "/events") return stream(response, options.subscribe);
     const gone = new AbortController();
     response.on("close", () => gone.abort());
-    for (const route of routes) {
-      const match = route.method === request.method && route.pattern.exec(url.pathname);
-      if (!match) continue;
-      const body = await readJson(request);
-      const parameters = Object.fromEntries(
-        Object.entries(match.groups ?? {}).map(([name, text]) => [name, decodeURIComponent(text)]),
-      );
-      const answer = await route.handler({
-        parameters,
+    const match = find(request.method ?? "GET", url.pathname);
+    if (match) {
+      const answer = await match.handler({
+        parameters: match.parameters,
         query: url.searchParams,
-        body,
+        body: await readJson(request),
         signal: gone.signal,
       });
       return send(response, answer === undefined ? 204 : 200, answer);
@@ -95,12 +91,6 @@ export function createApiServer(options: ApiOptions): Service {
   };
 }
 
-function compile(route: string, handler: ApiHandler) {
-  const [method, path] = route.split(" ");
-  const pattern = new RegExp(`^${path?.replace(/:(\w+)/g, "(?<$1>[^/]+)")}$`);
-  return { method, pattern, handler };
-}
-
 /** A web page elsewhere must not drive the lab, neither by a form nor by a rebound name. */
 function isLocal(request: IncomingMessage): boolean {
   const local = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
@@ -120,16 +110,11 @@ function forbidden() {
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += chunk.length;
-    if (size > LARGEST_BODY) throw badBody(`it has more than ${LARGEST_BODY} bytes`);
-    chunks.push(chunk);
-  }
-  if (size === 0) return undefined;
+  const body = await readBody(request, LARGEST_BODY);
+  if (!body) throw badBody(`it has more than ${LARGEST_BODY} bytes`);
+  if (body.length === 0) return undefined;
   try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    return JSON.parse(body.toString("utf8"));
   } catch (error) {
     throw badBody(messageOf(error));
   }

@@ -1,11 +1,17 @@
 import { join } from "node:path";
 import type { Clock } from "../clock/index.ts";
-import { createHub } from "../hub/hub.ts";
-import { createMqttServer } from "../hub/mqtt/server.ts";
+import { createDps, type Dps } from "../hub/dps/dps.ts";
+import { createHub, type Hub } from "../hub/hub.ts";
+import type { LimitOptions } from "../hub/limits.ts";
+import {
+  createListeners,
+  LISTENERS,
+  type ListenerAddresses,
+  type ListenerName,
+} from "../hub/listeners.ts";
 import type { Logger } from "../log.ts";
 import { issueServerCertificate } from "../pki/index.ts";
 import { createSecurityService } from "../security-service/index.ts";
-import type { Address } from "../service.ts";
 import { labServerRoot } from "./enrolment.ts";
 import type { LabState } from "./state.ts";
 import { writeAtomically } from "./state-folder.ts";
@@ -16,37 +22,88 @@ export interface CloudOptions {
   readonly logger: Logger;
   readonly hubName: string;
   readonly host: string;
-  readonly mqttPort: number;
+  readonly ports?: Partial<Readonly<Record<ListenerName, number>>>;
+  readonly limits?: LimitOptions;
 }
 
 export type Cloud = Awaited<ReturnType<typeof startCloud>>;
 
-/** The services behind the device: IoT Hub with its listener, and the Security Service. */
+/** What devices dial to be registered, and what owners of enrollments dial. */
+export const DPS_DEVICE_NAME = "global.azure-devices-provisioning.net";
+const DPS_SERVICE_NAME = "spherule-dps.azure-devices-provisioning.net";
+const MANAGEMENT_NAME = "management.azure.com";
+
+/** The services behind the device: IoT Hub and DPS with their listeners, and the Security Service. */
 export async function startCloud(options: CloudOptions) {
-  const { state, clock, logger, hubName, host } = options;
+  const { state, clock, logger, hubName, host, limits } = options;
   const { store } = state;
-  const hub = createHub({ hostName: hubName, store, clock, logger: logger.named("hub") });
+  const hub = createHub({ hostName: hubName, store, clock, logger: logger.named("hub"), limits });
+  const dps = createDps({
+    ...{ store, clock, hubs: [hub], hostName: DPS_SERVICE_NAME },
+    logger: logger.named("dps"),
+  });
   const service = createSecurityService({ store, clock, logger: logger.named("service") });
   const root = labServerRoot(store);
   const caFile = join(state.folder, "ca.pem");
   writeAtomically(caFile, root.certificate);
-  const names = { dns: [hubName, "localhost"], ip: ["127.0.0.1"] };
-  const credentials = issueServerCertificate(root, names);
-  const server = (port: number) => createMqttServer(hub, { host, port, credentials });
-  let mqtt = server(options.mqttPort);
-  const address: Address = await mqtt.start();
+  const credentials = issueServerCertificate(root, {
+    dns: [
+      hubName,
+      "localhost",
+      eventHubName(hub),
+      DPS_DEVICE_NAME,
+      DPS_SERVICE_NAME,
+      MANAGEMENT_NAME,
+    ],
+    ip: ["127.0.0.1"],
+  });
+  const listenersAt = (ports: CloudOptions["ports"]) =>
+    createListeners({ hub, dps, host, credentials, logger: hub.logger, ports });
+  let listeners = listenersAt(options.ports);
+  const addresses = await listeners.start();
+  const ports = Object.fromEntries(LISTENERS.map((name) => [name, addresses[name].port]));
   return {
     hub,
+    dps,
     service,
-    address,
+    addresses,
     ca: root.certificate,
     caFile,
-    /** All connections end; the port stays the same. */
+    /** All connections end; the ports stay the same. */
     async restartHub(): Promise<void> {
-      await mqtt.stop();
-      mqtt = server(address.port);
-      await mqtt.start();
+      await listeners.stop();
+      listeners = listenersAt(ports);
+      await listeners.start();
     },
-    stop: () => mqtt.stop(),
+    async stop(): Promise<void> {
+      await listeners.stop();
+      hub.stop();
+    },
   };
+}
+
+/** `name:port` → `address:port` of everything that clients dial by its real name. */
+export function redirectsTo(hub: Hub, dps: Dps, addresses: ListenerAddresses) {
+  const real = { 8883: "mqtt", 443: "https", 5671: "amqp" } as const;
+  const names = [hub.hostName, eventHubName(hub), DPS_DEVICE_NAME, dps.hostName, MANAGEMENT_NAME];
+  return Object.fromEntries(
+    names.flatMap((name) =>
+      Object.entries(real).map(([port, listener]) => {
+        const address = addresses[listener];
+        return [`${name}:${port}`, `${address.host}:${address.port}`];
+      }),
+    ),
+  );
+}
+
+/** The name of the Event Hub-compatible endpoint. */
+export function eventHubName({ hostName }: Hub): string {
+  return `${hostName.split(".")[0]}.servicebus.windows.net`;
+}
+
+/** For `@azure/event-hubs` and other readers of the built-in endpoint. */
+export function eventHubConnectionString(hub: Hub): string {
+  const { key } = hub.policies.find("iothubowner") ?? {};
+  const path = hub.hostName.split(".")[0];
+  return `Endpoint=sb://${eventHubName(hub)}/;SharedAccessKeyName=iothubowner;SharedAccessKey=${key};EntityPath=${path}`;
 }

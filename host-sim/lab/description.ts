@@ -14,16 +14,17 @@ export interface LabDescription {
     readonly hostName: string;
     readonly address: string;
     readonly mqttPort: number;
-    readonly httpsPort?: number;
-    readonly amqpPort?: number;
+    readonly httpsPort: number;
+    readonly amqpPort: number;
     /** AMQP without TLS, for Event Hub clients with `UseDevelopmentEmulator=true`. */
-    readonly plainAmqpPort?: number;
+    readonly plainAmqpPort: number;
     /** `HostName=…;SharedAccessKeyName=iothubowner;SharedAccessKey=…` */
     readonly serviceConnectionString: string;
     /** Of the Event Hub-compatible endpoint. */
-    readonly eventHubConnectionString?: string;
+    readonly eventHubConnectionString: string;
   };
-  readonly dps?: {
+  readonly dps: {
+    /** What devices dial. */
     readonly hostName: string;
     readonly idScope: string;
     readonly serviceConnectionString: string;

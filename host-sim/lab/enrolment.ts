@@ -1,3 +1,5 @@
+import type { Certificates } from "../hub/certificates.ts";
+import type { Dps } from "../hub/dps/dps.ts";
 import type { Hub } from "../hub/hub.ts";
 import { type Authority, createServerRoot, loadAuthority, storeAuthority } from "../pki/index.ts";
 import {
@@ -31,6 +33,7 @@ function kept<Stored, Value>(
 export interface Enrolment {
   readonly service: SecurityService;
   readonly hub: Hub;
+  readonly dps: Dps;
   readonly deviceId: string;
   /** The manifest's `DeviceAuthentication`. */
   readonly tenantId: string | undefined;
@@ -39,29 +42,52 @@ export interface Enrolment {
 
 /**
  * What an owner of a device does once: a tenant, the claim, the tenant's CA certificate registered
- * in the hub with a proof of possession, the X.509 CA-signed device. What is there already stays.
+ * in hub and DPS with a proof of possession, the X.509 CA-signed device, an enrollment group for the
+ * tenant. What is there already stays.
  * @returns the tenant
  */
-export function enrol({ service, hub, deviceId, tenantId, claim }: Enrolment): string {
+export function enrol({ service, hub, dps, deviceId, tenantId, claim }: Enrolment): string {
   const wanted = tenantId ?? service.tenantOf(deviceId) ?? service.tenants()[0]?.tenantId;
   const tenant = service.findTenant(wanted ?? "") ?? service.createTenant("lab", wanted);
   if (claim && service.tenantOf(deviceId) === undefined) {
     service.claim(tenant.tenantId, deviceId);
   }
-  for (const { tenantId: each } of service.tenants()) registerAuthorities(service, hub, each);
+  for (const { tenantId: each } of service.tenants()) {
+    registerAuthorities(service, hub.certificates, each);
+    enrolGroup(dps, each, registerAuthorities(service, dps.certificates, each));
+  }
   if (!hub.devices.find(deviceId)) {
     hub.devices.create({ deviceId, authentication: { type: "certificateAuthority" } });
   }
   return tenant.tenantId;
 }
 
-function registerAuthorities(service: SecurityService, hub: Hub, tenantId: string): void {
-  const registered = new Set(hub.certificates.list().map((entry) => entry.thumbprint));
-  for (const { pem, thumbprint, status } of service.certificates(tenantId)) {
-    if (registered.has(thumbprint) || status === "Expired") continue;
-    const name = `azure-sphere-${tenantId.slice(0, 8)}-${thumbprint.slice(0, 8)}`;
-    hub.certificates.add(name, pem);
-    const code = hub.certificates.generateVerificationCode(name);
-    hub.certificates.verify(name, service.proofOfPossession(tenantId, code));
-  }
+/** @returns the names of the tenant's certificates */
+function registerAuthorities(
+  service: SecurityService,
+  certificates: Certificates,
+  tenantId: string,
+): string[] {
+  const registered = new Map(certificates.list().map((entry) => [entry.thumbprint, entry.name]));
+  return service
+    .certificates(tenantId)
+    .filter(({ status }) => status !== "Expired")
+    .map(({ pem, thumbprint }) => {
+      const known = registered.get(thumbprint);
+      if (known !== undefined) return known;
+      const name = `azure-sphere-${tenantId.slice(0, 8)}-${thumbprint.slice(0, 8)}`;
+      certificates.add(name, pem);
+      const code = certificates.generateVerificationCode(name);
+      certificates.verify(name, service.proofOfPossession(tenantId, code));
+      return name;
+    });
+}
+
+function enrolGroup(dps: Dps, tenantId: string, names: readonly string[]): void {
+  const id = `azure-sphere-${tenantId.slice(0, 8)}`;
+  if (dps.groups.find(id)) return;
+  const [primary, secondary] = names;
+  if (primary === undefined) return;
+  const caReferences = { primary, ...(secondary === undefined ? {} : { secondary }) };
+  dps.groups.put(id, { attestation: { type: "x509", x509: { caReferences } } }, undefined);
 }

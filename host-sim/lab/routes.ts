@@ -1,11 +1,12 @@
 import { press } from "../device/board.ts";
 import { LabError } from "../errors.ts";
 import { isObject, type JsonObject } from "../hub/json.ts";
-import type { Twin } from "../hub/twins.ts";
+import { callMethod, methodCall } from "../hub/methods.ts";
+import { twinJson } from "../hub/views.ts";
 import type { Lab } from "../lab.ts";
 import type { ApiRequest, ApiRoutes } from "./api.ts";
 
-const CONNECT_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_SECONDS = 10;
 
 /** The lab's HTTP API: what the command line and the dashboard can ask for. */
 export function labRoutes(lab: Lab): ApiRoutes {
@@ -30,12 +31,13 @@ function twinRoutes({ hub }: Lab): ApiRoutes {
   return {
     "GET /twins/:deviceId": (request) => {
       const deviceId = known(request);
-      return shownTwin(deviceId, hub.twins.get(deviceId));
+      return twinJson(hub, hub.devices.get(deviceId));
     },
     "PATCH /twins/:deviceId": (request) => {
       const deviceId = known(request);
       const { desired, tags } = object(request);
-      return shownTwin(deviceId, hub.twins.patch(deviceId, { desired, tags }));
+      hub.twins.patch(deviceId, { desired, tags });
+      return twinJson(hub, hub.devices.get(deviceId));
     },
   };
 }
@@ -86,23 +88,10 @@ function statusOf({ description, device, hub, service, clock }: Lab) {
 }
 
 async function invoke({ hub }: Lab, request: ApiRequest): Promise<JsonObject> {
-  const { methodName, payload, responseTimeoutInSeconds } = object(request);
   const { deviceId } = hub.devices.get(request.parameters.deviceId as string);
-  const result = await hub.connections.invoke(deviceId, {
-    methodName: String(methodName),
-    payload: payload === undefined ? "" : JSON.stringify(payload),
-    responseTimeoutMs: Number(responseTimeoutInSeconds ?? 30) * 1000,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-  });
-  return { status: result.status, payload: parsed(result.payload) };
-}
-
-function parsed(json: string) {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return json === "" ? null : json;
-  }
+  const call = methodCall(object(request));
+  const connectTimeoutInSeconds = call.connectTimeoutInSeconds ?? CONNECT_TIMEOUT_SECONDS;
+  return callMethod(hub, deviceId, { ...call, connectTimeoutInSeconds });
 }
 
 function sendMessage({ hub }: Lab, request: ApiRequest): void {
@@ -130,23 +119,6 @@ function setClock({ clock }: Lab, { speed, jumpSeconds, time }: JsonObject): voi
     if (!(speed >= 0 && speed <= 10_000)) throw badField("speed", "from 0 to 10000");
     clock.setSpeed(speed);
   }
-}
-
-/** As the service's own REST API writes a twin. */
-export function shownTwin(deviceId: string, twin: Twin): JsonObject {
-  const section = ({ values, version, metadata }: Twin["desired"]): JsonObject => ({
-    ...values,
-    $metadata: metadata,
-    $version: version,
-  });
-  return {
-    deviceId,
-    etag: twin.etag,
-    version: twin.version,
-    ...(twin.modelId ? { modelId: twin.modelId } : {}),
-    tags: twin.tags,
-    properties: { desired: section(twin.desired), reported: section(twin.reported) },
-  };
 }
 
 function object({ body }: ApiRequest): JsonObject {

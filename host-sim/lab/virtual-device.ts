@@ -7,7 +7,7 @@ import { type HardwareDefinition, manifestValue } from "../imagepackage/hardware
 import type { Manifest } from "../imagepackage/manifest.ts";
 import type { Logger } from "../log.ts";
 import { answerChallenge, type ManufacturedDevice } from "../security-service/index.ts";
-import type { Cloud } from "./cloud.ts";
+import { type Cloud, DPS_DEVICE_NAME } from "./cloud.ts";
 import { type OtherHub, staticDeviceAuth } from "./other-hub.ts";
 import type { LabState } from "./state.ts";
 
@@ -27,9 +27,13 @@ export interface VirtualDeviceOptions {
 /** A virtual MT3620 on the lab's network, or on the real one when it joins another hub. */
 export function createVirtualDevice(options: VirtualDeviceOptions) {
   const { clock, logger, cloud, otherHub, manufactured } = options;
-  const route = { ...cloud.address, ca: cloud.ca };
+  const route = { ...cloud.addresses.mqtt, ca: cloud.ca };
   const network = createNetwork({
-    routes: new Map(otherHub ? [] : [[`${cloud.hub.hostName}:${MQTT_PORT}`, route]]),
+    routes: new Map(
+      otherHub
+        ? []
+        : [cloud.hub.hostName, DPS_DEVICE_NAME].map((name) => [`${name}:${MQTT_PORT}`, route]),
+    ),
     outside: otherHub !== undefined,
   });
   const tenantId = options.manifest.Capabilities.DeviceAuthentication ?? "";

@@ -57,7 +57,8 @@ export async function startDevice(options: { readonly withHub?: boolean; claim?:
   const service = createSecurityService({ store: openMemoryStore(), clock, logger });
   const { deviceId, attestationKey } = manufactureDevice();
   if (lab) {
-    enrol({ service, hub: lab.hub, deviceId, tenantId: TENANT, claim: options.claim !== false });
+    const { hub, dps } = lab;
+    enrol({ service, hub, dps, deviceId, tenantId: TENANT, claim: options.claim !== false });
   } else {
     service.createTenant("test", TENANT);
     if (options.claim !== false) service.claim(TENANT, deviceId);

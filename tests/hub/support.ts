@@ -1,22 +1,32 @@
+import { readFileSync } from "node:fs";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { SteppedClock } from "../../host-sim/clock/index.ts";
-import { createHub } from "../../host-sim/hub/hub.ts";
-import { createMqttServer } from "../../host-sim/hub/mqtt/server.ts";
+import { createDps } from "../../host-sim/hub/dps/dps.ts";
+import { createHub, type HubOptions } from "../../host-sim/hub/hub.ts";
+import { createListeners } from "../../host-sim/hub/listeners.ts";
 import { silentLogger } from "../../host-sim/log.ts";
 import {
   type Authority,
   createCertificate,
-  createServerRoot,
   generateKeyPair,
   issueServerCertificate,
+  loadAuthority,
   privateKeyPem,
 } from "../../host-sim/pki/index.ts";
 import { openMemoryStore, type Store } from "../../host-sim/store/index.ts";
 
 export const HUB_NAME = "contoso.azure-devices.net";
 const DAY_MS = 86_400_000;
-const serverRoot = createServerRoot();
-const credentials = issueServerCertificate(serverRoot, { dns: [HUB_NAME, "localhost"] });
+const serverRoot = loadAuthority(
+  JSON.parse(readFileSync(process.env.SPHERULE_TEST_ROOT ?? "", "utf8")),
+);
+export const EVENT_HUB_NAME = "contoso.servicebus.windows.net";
+export const DPS_NAME = "contoso-dps.azure-devices-provisioning.net";
+export const DPS_DEVICE_NAME = "global.azure-devices-provisioning.net";
+const credentials = issueServerCertificate(serverRoot, {
+  dns: [HUB_NAME, "localhost", EVENT_HUB_NAME, DPS_NAME, DPS_DEVICE_NAME, "management.azure.com"],
+  ip: ["127.0.0.1"],
+});
 
 /** The root that clients trust. */
 export const CA = serverRoot.certificate;
@@ -51,15 +61,25 @@ export function makeLeaf(authority: Authority, commonName: string, notBefore: nu
 }
 
 /** A running hub with one verified CA. */
-export async function startHub(store: Store = openMemoryStore()) {
+export async function startHub(
+  store: Store = openMemoryStore(),
+  options: Partial<HubOptions> = {},
+) {
   const clock = new SteppedClock(Date.UTC(2026, 5, 1));
-  const hub = createHub({ hostName: HUB_NAME, store, clock, logger: silentLogger });
+  const hub = createHub({ hostName: HUB_NAME, store, clock, logger: silentLogger, ...options });
+  const dps = createDps({
+    ...{ hostName: DPS_NAME, store, clock, logger: silentLogger, hubs: [hub] },
+    retryAfterSeconds: 0,
+  });
   const authority = makeAuthority(clock);
   hub.certificates.add("ca", authority.certificate);
   const code = hub.certificates.generateVerificationCode("ca");
   hub.certificates.verify("ca", makeLeaf(authority, code, clock.now()).cert);
-  const server = createMqttServer(hub, { host: "127.0.0.1", port: 0, credentials });
-  const { port } = await server.start();
+  const server = createListeners({
+    ...{ hub, dps, host: "127.0.0.1", credentials, logger: silentLogger },
+  });
+  const addresses = await server.start();
+  const { port } = addresses.mqtt;
   const clients: MqttClient[] = [];
 
   /** Makes an X.509 CA-signed device and the options that connect it. */
@@ -96,8 +116,10 @@ export async function startHub(store: Store = openMemoryStore()) {
 
   return {
     hub,
+    dps,
     clock,
     port,
+    addresses,
     authority,
     server,
     device,
@@ -105,6 +127,7 @@ export async function startHub(store: Store = openMemoryStore()) {
     async stop() {
       await Promise.all(clients.map((client) => client.endAsync(true)));
       await server.stop();
+      hub.stop();
     },
   };
 }

@@ -1,10 +1,10 @@
 import type { X509Certificate } from "node:crypto";
 import type { IConnectPacket } from "mqtt-packet";
 import { commonName, thumbprint, verifyChain } from "../../pki/index.ts";
-import type { Device } from "../devices.ts";
+import { type Device, idOf } from "../devices.ts";
 import type { Hub } from "../hub.ts";
 import type { RefusalReason } from "../refusals.ts";
-import { problemWithToken } from "../service/sas.ts";
+import { expiryOf, problemWithToken } from "../service/sas.ts";
 
 /** What the TLS layer knows of the peer. */
 export interface Peer {
@@ -13,7 +13,14 @@ export interface Peer {
 }
 
 export type Verdict =
-  | { readonly ok: true; readonly device: Device; readonly modelId: string }
+  | {
+      readonly ok: true;
+      readonly hub: Hub;
+      readonly device: Device;
+      readonly modelId: string;
+      /** When the device's token ends, in milliseconds since the epoch. */
+      readonly validUntil: number | undefined;
+    }
   | {
       readonly ok: false;
       /** CONNACK return code. */
@@ -29,7 +36,7 @@ const BAD_USER_NAME = 4;
 const NOT_AUTHORIZED = 5;
 
 /** Decides on a CONNECT as IoT Hub does; everything about credentials is answered with 5. */
-export function authenticate(hub: Hub, packet: IConnectPacket, peer: Peer): Verdict {
+export function authenticate(hubs: readonly Hub[], packet: IConnectPacket, peer: Peer): Verdict {
   const refuse = (returnCode: number, reason: RefusalReason, detail: string): Verdict => ({
     ok: false,
     returnCode,
@@ -41,62 +48,106 @@ export function authenticate(hub: Hub, packet: IConnectPacket, peer: Peer): Verd
     const asked = `${packet.protocolId} level ${packet.protocolVersion}`;
     return refuse(BAD_PROTOCOL, "bad-protocol", `Only MQTT 3.1.1 is spoken, not ${asked}.`);
   }
-  const user = parseUserName(packet.username ?? "", hub.hostName);
+  const user = parseUserName(packet.username ?? "", hubs);
   if (typeof user === "string") return refuse(BAD_USER_NAME, "bad-user-name", user);
-  if (user.deviceId !== packet.clientId) {
-    const detail = `The client id is ${packet.clientId}, the user name says ${user.deviceId}.`;
+  const { hub, id } = user;
+  if (id !== packet.clientId) {
+    const detail = `The client id is ${packet.clientId}, the user name says ${id}.`;
     return refuse(IDENTIFIER_REJECTED, "client-id-mismatch", detail);
   }
-  const device = hub.devices.find(user.deviceId);
+  const device = hub.devices.find(id);
   if (!device) return refuse(NOT_AUTHORIZED, "unknown-device", "The registry has no such device.");
-  const problem = problemWithCredentials(hub, device, packet, peer);
+  const token = packet.password?.toString("utf8") ?? "";
+  const problem = problemWithCredentials(hub, device, { ...peer, token });
   if (problem) return refuse(NOT_AUTHORIZED, ...problem);
-  if (device.status === "disabled") {
-    return refuse(NOT_AUTHORIZED, "disabled-device", "The device is disabled in the registry.");
-  }
-  return { ok: true, device, modelId: user.modelId };
+  const validUntil = device.authentication.type === "sas" ? expiryOf(token) : undefined;
+  return { ok: true, hub, device, modelId: user.modelId, validUntil };
 }
 
-/** `{hub}/{deviceId}/?api-version=…&model-id=…`, or the older form without the question mark. */
-function parseUserName(userName: string, hostName: string) {
-  const match = /^([^/]+)\/([^/]+)\/\??(api-version=.*)$/.exec(userName);
+/**
+ * `{hub}/{deviceId}[/{moduleId}]/?api-version=…&model-id=…`, or the older form without the question
+ * mark. Clients that dial the lab by its address name it so.
+ */
+function parseUserName(userName: string, hubs: readonly Hub[]) {
+  const match = /^([^/]+)\/([^/]+)(?:\/([^/?]+))?\/\??(api-version=.*)$/.exec(userName);
   if (!match) return `The user name ${userName} is not {hub}/{deviceId}/?api-version=….`;
-  const [, host = "", deviceId = "", query = ""] = match;
+  const [, host = "", deviceId = "", moduleId, query = ""] = match;
   const name = host.toLowerCase().replace(/:\d+$/, "");
-  if (name !== hostName.toLowerCase() && name !== "localhost" && name !== "127.0.0.1") {
-    return `The user name is for the hub ${host}, this is ${hostName}.`;
+  const byAddress = name === "localhost" || name === "127.0.0.1";
+  const hub = hubs.find((each) => each.hostName.toLowerCase() === name);
+  const chosen = hub ?? (byAddress ? hubs[0] : undefined);
+  if (!chosen) {
+    const names = hubs.map((each) => each.hostName).join(" or ");
+    return `The user name is for the hub ${host}, this is ${names}.`;
   }
   const modelId = new URLSearchParams(query).get("model-id") ?? "";
-  return { deviceId, modelId };
+  return { hub: chosen, id: idOf({ deviceId, moduleId }), modelId };
 }
 
 type Problem = readonly [reason: RefusalReason, detail: string];
 
-function problemWithCredentials(
+/** What a device shows to be let in, whatever protocol it comes by. */
+export interface Credentials extends Peer {
+  /** A shared access signature; empty for none. */
+  readonly token: string;
+}
+
+/** @returns why the device is refused, or undefined when it may come in */
+export function problemWithCredentials(
   hub: Hub,
   device: Device,
-  packet: IConnectPacket,
-  peer: Peer,
+  credentials: Credentials,
 ): Problem | undefined {
-  const { authentication } = device;
-  if (authentication.type === "sas") {
-    const { primaryKey, secondaryKey } = authentication.symmetricKey;
-    const resource = `${hub.hostName}/devices/${device.deviceId}`.toLowerCase();
-    const problem = problemWithToken({
-      token: packet.password?.toString("utf8") ?? "",
-      keysOf: (policy) =>
-        policy === null ? [primaryKey, secondaryKey] : [hub.policies.find(policy)?.key ?? ""],
-      covers: (given) => resource.startsWith(given.toLowerCase().replace(/:\d+/, "")),
-      time: hub.clock.now(),
-    });
-    return problem === undefined ? undefined : ["bad-token", problem];
-  }
-  if (!peer.leaf)
+  const problem = problemWithIdentity(hub, device, credentials);
+  if (problem) return problem;
+  const parent = device.moduleId === undefined ? device : hub.devices.find(device.deviceId);
+  if (device.status === "enabled" && parent?.status === "enabled") return undefined;
+  return ["disabled-device", "The device is disabled in the registry."];
+}
+
+function problemWithIdentity(
+  hub: Hub,
+  device: Device,
+  credentials: Credentials,
+): Problem | undefined {
+  const { authentication, deviceId, moduleId } = device;
+  if (authentication.type === "sas") return problemWithSas(hub, device, credentials.token);
+  if (authentication.type === "none") return ["no-certificate", "The identity may not connect."];
+  if (!credentials.leaf) {
     return ["no-certificate", "The device showed no certificate in the TLS handshake."];
-  if (authentication.type === "selfSigned") {
-    return problemWithThumbprint(hub, authentication.x509Thumbprint, peer.leaf);
   }
-  return problemWithChain(hub, device.deviceId, peer.leaf, peer.presented);
+  if (authentication.type === "selfSigned") {
+    return problemWithThumbprint(hub, authentication.x509Thumbprint, credentials.leaf);
+  }
+  const name = idOf({ deviceId, moduleId });
+  return problemWithChain(hub, name, credentials.leaf, credentials.presented);
+}
+
+function problemWithSas(hub: Hub, device: Device, token: string): Problem | undefined {
+  if (device.authentication.type !== "sas") return undefined;
+  const { primaryKey, secondaryKey } = device.authentication.symmetricKey;
+  const module = device.moduleId === undefined ? "" : `/modules/${device.moduleId}`;
+  const resource = `${hub.hostName}/devices/${device.deviceId}${module}`.toLowerCase();
+  const problem = problemWithToken({
+    token,
+    keysOf: (policy) =>
+      policy === null ? [primaryKey, secondaryKey] : devicePolicyKeys(hub, policy),
+    covers: (given) => isWithin(resource, given.toLowerCase(), hub.hostName.toLowerCase()),
+    time: hub.clock.now(),
+  });
+  return problem === undefined ? undefined : ["bad-token", problem];
+}
+
+/** Whether a token for `given` covers `resource`: the same, or a folder above it. */
+function isWithin(resource: string, given: string, hostName: string): boolean {
+  const named = given.replace(/^(localhost|127\.0\.0\.1)(:\d+)?(?=\/|$)/, hostName);
+  const wanted = named.replace(/:\d+(?=\/|$)/, "").replace(/\/$/, "");
+  return resource === wanted || resource.startsWith(`${wanted}/`);
+}
+
+function devicePolicyKeys(hub: Hub, name: string): string[] {
+  const policy = hub.policies.find(name);
+  return policy?.permissions.includes("DeviceConnect") ? [policy.key] : [];
 }
 
 function problemWithThumbprint(
@@ -120,7 +171,7 @@ function problemWithThumbprint(
 
 function problemWithChain(
   hub: Hub,
-  deviceId: string,
+  name: string,
   leaf: X509Certificate,
   presented: readonly X509Certificate[],
 ): Problem | undefined {
@@ -133,9 +184,9 @@ function problemWithChain(
       ? ["authority-not-verified", "Its CA is registered, but possession was never proved."]
       : [result.reason, result.detail];
   }
-  if (commonName(leaf) === deviceId) return undefined;
+  if (commonName(leaf) === name) return undefined;
   return [
     "name-mismatch",
-    `The certificate is for ${commonName(leaf)}, the device id is ${deviceId} (case matters).`,
+    `The certificate is for ${commonName(leaf)}, the device id is ${name} (case matters).`,
   ];
 }

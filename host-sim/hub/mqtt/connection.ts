@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import type { TLSSocket } from "node:tls";
+import type { Duplex } from "node:stream";
 import { generate, type IConnectPacket, type Packet } from "mqtt-packet";
 import type { Clock, TimerHandle } from "../../clock/index.ts";
 import type { QueuedMessage } from "../c2d.ts";
 import type { DeviceConnection } from "../connections.ts";
-import type { Device } from "../devices.ts";
+import { type Device, idOf } from "../devices.ts";
 import type { Hub } from "../hub.ts";
 import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
@@ -26,11 +26,15 @@ const LARGEST_BACKLOG = 4 * 1024 * 1024;
 
 export interface Accepted {
   readonly hub: Hub;
-  readonly socket: TLSSocket;
+  readonly socket: Duplex;
+  /** `host:port` of the peer. */
+  readonly address: string;
   readonly device: Device;
   readonly modelId: string;
   readonly session: Session;
   readonly connect: IConnectPacket;
+  /** When the device's token ends, in milliseconds since the epoch. */
+  readonly validUntil: number | undefined;
   /** Real time: keep-alive is about the socket, and the lab's clock may leap over hours. */
   readonly transportClock: Clock;
 }
@@ -42,7 +46,9 @@ export class MqttConnection implements DeviceConnection {
   readonly modelId: string;
   readonly subscriptions: Map<Subscription, number>;
   readonly #accepted: Accepted;
-  readonly #inFlight = new Map<number, number>();
+  readonly #inFlight = new Map<number, { readonly sequence: number; readonly token: string }>();
+  readonly #tokenEnd: TimerHandle | undefined;
+  readonly #since: string;
   #nextPacketId = 1;
   #silence: TimerHandle | undefined;
   #open = true;
@@ -54,11 +60,22 @@ export class MqttConnection implements DeviceConnection {
     this.device = accepted.device;
     this.modelId = accepted.modelId;
     this.subscriptions = accepted.session.subscriptions;
+    this.#since = new Date(accepted.hub.clock.now()).toISOString();
     this.#watchSilence();
+    const { validUntil, hub } = accepted;
+    if (validUntil === undefined) return;
+    this.#tokenEnd = hub.clock.setTimer(validUntil - hub.clock.now(), () =>
+      this.refuse("bad-token", "The token of the connection has expired."),
+    );
   }
 
-  get deviceId(): string {
-    return this.device.deviceId;
+  /** `device` or `device/module`. */
+  get id(): string {
+    return idOf(this.device);
+  }
+
+  get connectedSince(): string {
+    return this.#since;
   }
 
   get takesMethods(): boolean {
@@ -122,11 +139,11 @@ export class MqttConnection implements DeviceConnection {
   deliverMessages(): void {
     const qos = this.subscriptions.get("messages");
     if (qos === undefined) return;
-    const underWay = new Set(this.#inFlight.values());
-    for (const message of this.hub.c2d.waiting(this.deviceId)) {
-      if (underWay.has(message.sequence)) continue;
-      if (qos === 0) this.hub.c2d.complete(this.deviceId, message.sequence);
-      this.#deliver(message, qos);
+    const { c2d } = this.hub;
+    for (const message of c2d.waiting(this.id)) {
+      const token = c2d.lock(this.id, message, Number.POSITIVE_INFINITY);
+      this.#deliver(message, qos, token);
+      if (qos === 0) c2d.complete(this.id, token);
     }
   }
 
@@ -137,9 +154,8 @@ export class MqttConnection implements DeviceConnection {
   /** Ends the connection and keeps the reason where users find it. */
   refuse(reason: RefusalReason, detail: string): void {
     if (!this.#open) return;
-    const { socket } = this.#accepted;
-    const address = `${socket.remoteAddress}:${socket.remotePort}`;
-    this.hub.refusals.add({ deviceId: this.deviceId, address, reason, detail });
+    const { socket, address } = this.#accepted;
+    this.hub.refusals.add({ deviceId: this.id, address, reason, detail });
     socket.destroy();
     this.closed();
   }
@@ -149,8 +165,10 @@ export class MqttConnection implements DeviceConnection {
     if (!this.#open) return;
     this.#open = false;
     this.#accepted.transportClock.clearTimer(this.#silence);
-    this.hub.connections.remove(this.deviceId, this);
-    this.hub.devices.touch(this.deviceId);
+    this.hub.clock.clearTimer(this.#tokenEnd);
+    this.hub.connections.remove(this.id, this);
+    for (const { token } of this.#inFlight.values()) this.hub.c2d.release(token);
+    this.hub.devices.touch(this.id);
     if (!this.#graceful) this.#sendWill();
   }
 
@@ -158,17 +176,17 @@ export class MqttConnection implements DeviceConnection {
     this.send({ cmd: "publish", topic, payload, qos: 0, dup: false, retain: false });
   }
 
-  #deliver(message: QueuedMessage, qos: number): void {
+  #deliver(message: QueuedMessage, qos: number, token: string): void {
     const { delivered } = this.#accepted.session;
-    const to = `/devices/${this.deviceId}/messages/devicebound`;
+    const to = `/devices/${this.device.deviceId}/messages/devicebound`;
     const bag = formatBag([
       ["$.to", to],
       ["$.mid", message.messageId],
-      ...(message.correlationId ? [["$.cid", message.correlationId] as const] : []),
+      ...systemPairs(message),
       ...Object.entries(message.properties),
     ]);
     const packetId = this.#packetId();
-    if (qos === 1) this.#inFlight.set(packetId, message.sequence);
+    if (qos === 1) this.#inFlight.set(packetId, { sequence: message.sequence, token });
     this.send({
       cmd: "publish",
       topic: `${to.slice(1)}/${bag}`,
@@ -189,11 +207,12 @@ export class MqttConnection implements DeviceConnection {
   }
 
   #complete(packetId: number): void {
-    const sequence = this.#inFlight.get(packetId);
-    if (sequence === undefined) return;
+    const held = this.#inFlight.get(packetId);
+    if (!held) return;
     this.#inFlight.delete(packetId);
-    this.#accepted.session.delivered.delete(sequence);
-    this.hub.c2d.complete(this.deviceId, sequence);
+    this.#accepted.session.delivered.delete(held.sequence);
+    // The message may have expired or been purged in the device's hands.
+    if (this.hub.c2d.holds(this.id, held.token)) this.hub.c2d.complete(this.id, held.token);
   }
 
   #watchSilence(): void {
@@ -208,13 +227,26 @@ export class MqttConnection implements DeviceConnection {
 
   #sendWill(): void {
     const { will } = this.#accepted.connect;
-    const publication = will && parsePublication(will.topic, this.deviceId);
+    const publication = will && parsePublication(will.topic, this.device);
     if (publication?.kind !== "telemetry") return;
     const more = { "iothub-MessageType": "Will" };
     try {
       storeTelemetry(this, publication.bag, {}, Buffer.from(will?.payload ?? ""), more);
     } catch (error) {
-      this.hub.logger.warn(`the will of ${this.deviceId} was dropped: ${error}`);
+      this.hub.logger.warn(`the will of ${this.id} was dropped: ${error}`);
     }
   }
+}
+
+function systemPairs(message: QueuedMessage): [string, string][] {
+  const { correlationId, userId, contentType, contentEncoding, expires, ack } = message;
+  const pairs: [string, string | undefined][] = [
+    ["$.cid", correlationId],
+    ["$.uid", userId],
+    ["$.ct", contentType],
+    ["$.ce", contentEncoding],
+    ["$.exp", new Date(expires).toISOString()],
+    ["iothub-ack", ack === "none" ? undefined : ack],
+  ];
+  return pairs.filter((pair): pair is [string, string] => pair[1] !== undefined);
 }

@@ -1,7 +1,9 @@
 import type { IPublishPacket, ISubscribePacket } from "mqtt-packet";
 import { messageOf } from "../../errors.ts";
 import { HubError } from "../errors.ts";
+import { connectionProperties, type NewMessage } from "../events.ts";
 import type { JsonObject } from "../json.ts";
+import type { RefusalReason } from "../refusals.ts";
 import { twinForDevice } from "../twins.ts";
 import type { MqttConnection } from "./connection.ts";
 import { parseBag } from "./property-bag.ts";
@@ -16,40 +18,39 @@ export function onPublish(connection: MqttConnection, packet: IPublishPacket): v
     connection.refuse("forbidden-qos", "IoT Hub does not speak QoS 2.");
     return;
   }
-  const publication = parsePublication(packet.topic, connection.deviceId);
+  const publication = parsePublication(packet.topic, connection.device);
   if (!publication) {
     connection.refuse("forbidden-topic", `A device may not publish to ${packet.topic}.`);
     return;
   }
   const payload = Buffer.from(packet.payload);
-  if (!serve(connection, publication, packet, payload)) return;
-  if (packet.qos === 1) connection.send({ cmd: "puback", messageId: packet.messageId });
+  const acknowledge = () => {
+    if (packet.qos === 1) connection.send({ cmd: "puback", messageId: packet.messageId });
+  };
+  if (publication.kind === "telemetry") {
+    onTelemetry(connection, publication.bag, packet, payload, acknowledge);
+  } else if (serve(connection, publication, payload)) acknowledge();
 }
 
 /** @returns false when the connection was closed over it */
 function serve(
   connection: MqttConnection,
-  publication: Publication,
-  packet: IPublishPacket,
+  publication: Exclude<Publication, { kind: "telemetry" }>,
   payload: Buffer,
 ): boolean {
+  const { hub } = connection;
   switch (publication.kind) {
-    case "telemetry":
-      return onTelemetry(connection, publication.bag, packet, payload);
     case "twin-get":
-      answerTwin(connection, publication.requestId, () => ({
-        status: 200,
-        body: twinForDevice(connection.hub.twins.get(connection.deviceId)),
-      }));
+      answerTwin(connection, publication.requestId, () => {
+        hub.limits.take("twinReads");
+        return { status: 200, body: twinForDevice(hub.twins.get(connection.id)) };
+      });
       return true;
     case "twin-patch":
       answerTwin(connection, publication.requestId, () => {
+        hub.limits.take("twinUpdates");
         const patch = JSON.parse(payload.toString("utf8"));
-        const twin = connection.hub.twins.patchReported(
-          connection.deviceId,
-          patch,
-          publication.version,
-        );
+        const twin = hub.twins.patchReported(connection.id, patch, publication.version);
         return { status: 204, suffix: `&$version=${twin.reported.version}` };
       });
       return true;
@@ -63,15 +64,18 @@ function onTelemetry(
   bag: string,
   packet: IPublishPacket,
   payload: Buffer,
-): boolean {
+  onStored: () => void,
+): void {
   try {
-    storeTelemetry(connection, bag, packet, payload);
-    return true;
+    storeTelemetry(connection, bag, packet, payload, {}, onStored);
   } catch (error) {
-    const tooLarge = error instanceof HubError && error.name === "MessageTooLarge";
-    connection.refuse(tooLarge ? "message-too-large" : "protocol-error", messageOf(error));
-    return false;
+    connection.refuse(refusalOf(error), messageOf(error));
   }
+}
+
+function refusalOf(error: unknown): RefusalReason {
+  if (!(error instanceof HubError)) return "protocol-error";
+  return error.name === "MessageTooLarge" ? "message-too-large" : "throttled";
 }
 
 /** Keeps a message; used for the will as well. */
@@ -81,13 +85,17 @@ export function storeTelemetry(
   packet: { readonly retain?: boolean; readonly dup?: boolean },
   payload: Buffer,
   more: Readonly<Record<string, string>> = {},
+  onStored?: () => void,
 ): void {
   const { properties, system } = parseBag(bag);
   if (payload.length + Buffer.byteLength(bag) > LARGEST_MESSAGE) {
     throw new HubError("MessageTooLarge", `A message has at most ${LARGEST_MESSAGE} bytes.`);
   }
   const { hub, device, modelId } = connection;
-  hub.events.append({
+  hub.limits.take("telemetry");
+  hub.limits.spend(payload.length);
+  const message: NewMessage = {
+    ...(device.moduleId === undefined ? {} : { moduleId: device.moduleId }),
     deviceId: device.deviceId,
     body: payload.toString("base64"),
     properties: {
@@ -96,19 +104,9 @@ export function storeTelemetry(
       ...(packet.dup ? { "mqtt-dup": "true" } : {}),
       ...more,
     },
-    systemProperties: {
-      ...system,
-      "iothub-connection-device-id": device.deviceId,
-      "iothub-connection-auth-generation-id": device.generationId,
-      "iothub-connection-auth-method": JSON.stringify({
-        scope: "device",
-        type: device.authentication.type === "sas" ? "sas" : "x509",
-        issuer: "iothub",
-      }),
-      "iothub-message-source": "Telemetry",
-      ...(modelId ? { "dt-dataschema": modelId } : {}),
-    },
-  });
+    systemProperties: { ...system, ...connectionProperties(device, modelId) },
+  };
+  hub.events.enqueue(message, onStored);
 }
 
 interface TwinAnswer {
@@ -160,7 +158,7 @@ function onMethodAnswer(
   }
   const { status, requestId } = answer;
   const text = payload.toString("utf8");
-  connection.hub.connections.answer(connection.deviceId, requestId, { status, payload: text });
+  connection.hub.connections.answer(connection.id, requestId, { status, payload: text });
   return true;
 }
 
@@ -168,7 +166,7 @@ function onMethodAnswer(
 export function onSubscribe(connection: MqttConnection, packet: ISubscribePacket): void {
   const granted: number[] = [];
   for (const { topic, qos } of packet.subscriptions) {
-    const kind = parseSubscription(topic, connection.deviceId);
+    const kind = parseSubscription(topic, connection.device);
     if (!kind) {
       connection.refuse("forbidden-topic", `A device may not subscribe to ${topic}.`);
       return;

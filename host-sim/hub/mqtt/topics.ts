@@ -6,11 +6,21 @@ export type Publication =
   | { readonly kind: "method-answer"; readonly requestId: string; readonly status: number };
 
 /** What a device may subscribe to. */
-export type Subscription = "messages" | "twin-answers" | "desired" | "methods";
+export type Subscription = "messages" | "inputs" | "twin-answers" | "desired" | "methods";
 
-/** @returns undefined for a topic that this device may not use */
-export function parsePublication(topic: string, deviceId: string): Publication | undefined {
-  const telemetry = `devices/${deviceId}/messages/events`;
+interface Identity {
+  readonly deviceId: string;
+  readonly moduleId?: string;
+}
+
+/** Where an identity's own topics begin. */
+function scopeOf({ deviceId, moduleId }: Identity): string {
+  return moduleId === undefined ? `devices/${deviceId}` : `devices/${deviceId}/modules/${moduleId}`;
+}
+
+/** @returns undefined for a topic that this identity may not use */
+export function parsePublication(topic: string, identity: Identity): Publication | undefined {
+  const telemetry = `${scopeOf(identity)}/messages/events`;
   if (topic === telemetry || topic.startsWith(`${telemetry}/`)) {
     return { kind: "telemetry", bag: topic.slice(telemetry.length + 1).replace(/\/$/, "") };
   }
@@ -30,9 +40,12 @@ export function parsePublication(topic: string, deviceId: string): Publication |
   return undefined;
 }
 
-/** @returns undefined for a filter that this device may not use */
-export function parseSubscription(filter: string, deviceId: string): Subscription | undefined {
-  if (filter === `devices/${deviceId}/messages/devicebound/#`) return "messages";
+/** @returns undefined for a filter that this identity may not use */
+export function parseSubscription(filter: string, identity: Identity): Subscription | undefined {
+  const isModule = identity.moduleId !== undefined;
+  if (filter === `${scopeOf(identity)}${isModule ? "" : "/messages/devicebound"}/#`) {
+    return isModule ? "inputs" : "messages";
+  }
   if (filter === "$iothub/twin/res/#") return "twin-answers";
   if (filter === "$iothub/twin/PATCH/properties/desired/#") return "desired";
   return filter.startsWith("$iothub/methods/POST/") ? "methods" : undefined;

@@ -2,7 +2,8 @@
 // the lab. Only where a socket goes is changed; server name and certificate checks keep the real name.
 const net = require("node:net");
 
-const redirects = JSON.parse(process.env.SPHERULE_REDIRECTS ?? "{}");
+let text = "";
+let redirects = {};
 const connect = net.Socket.prototype.connect;
 
 net.Socket.prototype.connect = function redirected(...args) {
@@ -11,7 +12,7 @@ net.Socket.prototype.connect = function redirected(...args) {
   const given = normalised ? normalised[0] : args[0];
   const options =
     typeof given === "object" && given !== null ? given : { port: args[0], host: args[1] };
-  const target = redirects[`${String(options.host).toLowerCase()}:${options.port}`];
+  const target = currentRedirects()[`${String(options.host).toLowerCase()}:${options.port}`];
   if (target === undefined) return connect.apply(this, args);
   const at = target.lastIndexOf(":");
   const elsewhere = { ...options, host: target.slice(0, at), port: Number(target.slice(at + 1)) };
@@ -25,3 +26,11 @@ net.Socket.prototype.connect = function redirected(...args) {
   const callback = args.find((arg) => typeof arg === "function");
   return callback ? connect.call(this, elsewhere, callback) : connect.call(this, elsewhere);
 };
+
+function currentRedirects() {
+  if (process.env.SPHERULE_REDIRECTS !== text) {
+    text = process.env.SPHERULE_REDIRECTS;
+    redirects = JSON.parse(text ?? "{}");
+  }
+  return redirects;
+}

@@ -1,23 +1,49 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Store } from "../../store/index.ts";
 
+export type Permission = "RegistryRead" | "RegistryWrite" | "ServiceConnect" | "DeviceConnect";
+
 /** A shared access policy of the hub. */
 export interface Policy {
   readonly name: string;
   /** Base64. */
   readonly key: string;
+  readonly permissions: readonly Permission[];
 }
 
 export type Policies = ReturnType<typeof createPolicies>;
 
-/** The hub's shared access policies; the key is made on the spot and kept. */
-export function createPolicies(store: Store, hostName: string) {
-  const name = "iothubowner";
-  const key = store.get<string>("hub/policies/iothubowner") ?? randomBytes(32).toString("base64");
-  store.put("hub/policies/iothubowner", key);
+/** The five policies that a new hub has, under their real names. */
+const PERMISSIONS: Readonly<Record<string, readonly Permission[]>> = {
+  iothubowner: ["RegistryRead", "RegistryWrite", "ServiceConnect", "DeviceConnect"],
+  service: ["ServiceConnect"],
+  device: ["DeviceConnect"],
+  registryRead: ["RegistryRead"],
+  registryReadWrite: ["RegistryRead", "RegistryWrite"],
+};
+
+/** The hub's shared access policies; the keys are made on the spot and kept. */
+export function createPolicies(store: Store, hostName: string, prefix = "hub") {
+  const keyOf = (name: string) => {
+    const key = store.get<string>(`${prefix}/policies/${name}`);
+    if (key !== undefined) return key;
+    const made = randomBytes(32).toString("base64");
+    store.put(`${prefix}/policies/${name}`, made);
+    return made;
+  };
+  const policies = new Map(
+    Object.entries(PERMISSIONS).map(([name, permissions]): [string, Policy] => [
+      name,
+      { name, key: keyOf(name), permissions },
+    ]),
+  );
+  const textFor = (name: string) =>
+    `HostName=${hostName};SharedAccessKeyName=${name};SharedAccessKey=${policies.get(name)?.key}`;
   return {
-    find: (wanted: string): Policy | undefined => (wanted === name ? { name, key } : undefined),
-    connectionString: `HostName=${hostName};SharedAccessKeyName=${name};SharedAccessKey=${key}`,
+    find: (name: string): Policy | undefined => policies.get(name),
+    list: (): readonly Policy[] => [...policies.values()],
+    connectionStringFor: textFor,
+    connectionString: textFor("iothubowner"),
   };
 }
 
@@ -29,19 +55,27 @@ export function createSasToken(
   policy?: string,
 ): string {
   const encoded = encodeURIComponent(resource);
-  const signature = sign(encoded, expiry, key);
+  const signature = sign(encoded, expiry, Buffer.from(key, "base64"));
   const skn = policy === undefined ? "" : `&skn=${policy}`;
   return `SharedAccessSignature sr=${encoded}&sig=${encodeURIComponent(signature)}&se=${expiry}${skn}`;
 }
 
 export interface TokenRequest {
   readonly token: string;
-  /** Base64 keys that may have signed it. */
+  /** Keys that may have signed it: base64, or plain text as Service Bus clients use them. */
   readonly keysOf: (policy: string | null) => readonly string[];
   /** Whether a token for this resource covers what is asked for. */
   readonly covers: (resource: string) => boolean;
   /** Milliseconds since the Unix epoch. */
   readonly time: number;
+  /** Service Bus clients take the key's text as the secret, not what it encodes. */
+  readonly keyText?: boolean;
+}
+
+/** When a token ends, in milliseconds since the epoch; undefined for what is no token. */
+export function expiryOf(token: string): number | undefined {
+  const seconds = /[ &]se=(\d+)/.exec(token)?.[1];
+  return seconds === undefined ? undefined : Number(seconds) * 1000;
 }
 
 /** @returns why the token is refused, or undefined when it holds */
@@ -59,14 +93,15 @@ export function problemWithToken(request: TokenRequest): string | undefined {
   if (Number(expiry) * 1000 <= request.time) return "It has expired.";
   if (!request.covers(decode(resource))) return `It is for another resource: ${decode(resource)}.`;
   const keys = request.keysOf(fields.get("skn") ? decode(fields.get("skn") ?? "") : null);
-  const holds = keys.some((key) => equal(sign(resource, Number(expiry), key), decode(signature)));
+  const encoding = request.keyText ? "utf8" : "base64";
+  const holds = keys.some((key) =>
+    equal(sign(resource, Number(expiry), Buffer.from(key, encoding)), decode(signature)),
+  );
   return holds ? undefined : "Its signature is wrong.";
 }
 
-function sign(encodedResource: string, expiry: number, key: string): string {
-  return createHmac("sha256", Buffer.from(key, "base64"))
-    .update(`${encodedResource}\n${expiry}`)
-    .digest("base64");
+function sign(encodedResource: string, expiry: number, key: Buffer): string {
+  return createHmac("sha256", key).update(`${encodedResource}\n${expiry}`).digest("base64");
 }
 
 function decode(text: string): string {

@@ -1,0 +1,152 @@
+import { generate, type IConnectPacket, type IPublishPacket, type Packet } from "mqtt-packet";
+import { messageOf } from "../../errors.ts";
+import { commonName } from "../../pki/index.ts";
+import type { MqttPeer, RegistrationEndpoint, Speaker } from "../mqtt/acceptor.ts";
+import type { RefusalReason } from "../refusals.ts";
+import type { Dps, OperationState } from "./dps.ts";
+import { problemJson } from "./errors.ts";
+import type { RegistrationCredentials } from "./matching.ts";
+
+const ANSWERS = "$dps/registrations/res/#";
+const NOT_AUTHORIZED = 5;
+const USER_NAME = /^([^/]+)\/registrations\/([^/]+)\/(\?)?api-version=/;
+
+/** The provisioning service over MQTT, on the hub's port. */
+export function createRegistrationEndpoint(dps: Dps): RegistrationEndpoint {
+  return {
+    claims: (packet) => (packet.username ?? "").includes("/registrations/"),
+    accept(peer, packet) {
+      const credentials = credentialsFrom(dps, peer, packet);
+      if (typeof credentials[0] === "string") {
+        const [reason, detail] = credentials as [RefusalReason, string];
+        const { address, stream } = peer;
+        dps.hubs[0].refusals.add({ deviceId: packet.clientId, address, reason, detail });
+        stream.end(generate({ cmd: "connack", returnCode: NOT_AUTHORIZED, sessionPresent: false }));
+        return undefined;
+      }
+      peer.stream.write(generate({ cmd: "connack", returnCode: 0, sessionPresent: false }));
+      return createSpeaker(dps, peer, credentials[0] as RegistrationCredentials);
+    },
+  };
+}
+
+type Outcome = readonly [RegistrationCredentials] | readonly [RefusalReason, string];
+
+function credentialsFrom(dps: Dps, peer: MqttPeer, packet: IConnectPacket): Outcome {
+  const match = USER_NAME.exec(packet.username ?? "");
+  if (!match) return ["bad-user-name", `${packet.username} is not {scope}/registrations/{id}/….`];
+  const [, scope = "", id = ""] = match;
+  if (scope.toLowerCase() !== dps.idScope.toLowerCase()) {
+    return ["wrong-scope", `The id scope is ${dps.idScope}, the device says ${scope}.`];
+  }
+  if (packet.clientId.toLowerCase() !== id.toLowerCase()) {
+    return ["client-id-mismatch", `The client id is not the registration id ${id}.`];
+  }
+  const registrationId = id.toLowerCase();
+  if (peer.leaf && commonName(peer.leaf).toLowerCase() !== registrationId) {
+    const name = commonName(peer.leaf);
+    return ["name-mismatch", `The certificate is for ${name}, the registration id is ${id}.`];
+  }
+  const token = packet.password?.toString("utf8") ?? "";
+  if (!peer.leaf && token === "")
+    return ["no-certificate", "There is no certificate and no token."];
+  return [{ leaf: peer.leaf, presented: peer.presented, token, registrationId }];
+}
+
+function createSpeaker(
+  dps: Dps,
+  { stream, address }: MqttPeer,
+  credentials: RegistrationCredentials,
+): Speaker {
+  const { registrationId } = credentials;
+  let subscribed = false;
+  const send = (packet: Packet) => void stream.write(generate(packet));
+  const refuse = (reason: RefusalReason, detail: string) => {
+    dps.hubs[0].refusals.add({ deviceId: registrationId, address, reason, detail });
+    stream.destroy();
+  };
+
+  function publish(status: number, requestId: string, suffix: string, body: object): void {
+    if (!subscribed) return;
+    const topic = `$dps/registrations/res/${status}/?$rid=${requestId}${suffix}`;
+    const payload = JSON.stringify(body);
+    send({ cmd: "publish", topic, payload, qos: 0, dup: false, retain: false });
+  }
+
+  function answer(requestId: string, run: () => OperationState): void {
+    try {
+      const { done, body } = run();
+      const wait = done ? "" : `&retry-after=${dps.retryAfterSeconds}`;
+      publish(done ? 200 : 202, requestId, wait, body);
+    } catch (error) {
+      const detail = messageOf(error);
+      dps.hubs[0].refusals.add({
+        deviceId: registrationId,
+        address,
+        reason: "not-enrolled",
+        detail,
+      });
+      const problem = problemJson(error, dps.clock.now());
+      publish(problem.status, requestId, "", problem.json);
+    }
+  }
+
+  function onPublish({ topic, payload, qos, messageId }: IPublishPacket): void {
+    if (qos === 2) return refuse("forbidden-qos", "The service does not speak QoS 2.");
+    if (qos === 1) send({ cmd: "puback", messageId });
+    const register = /^\$dps\/registrations\/PUT\/iotdps-register\/\?\$rid=([^&]*)/.exec(topic);
+    if (register) {
+      return answer(register[1] ?? "", () => dps.register(credentials, payloadOf(payload)));
+    }
+    const poll =
+      /^\$dps\/registrations\/GET\/iotdps-get-operationstatus\/\?\$rid=([^&]*)&operationId=(.*)$/.exec(
+        topic,
+      );
+    if (!poll) return refuse("forbidden-topic", `A registration may not publish to ${topic}.`);
+    const [, requestId = "", operationId = ""] = poll;
+    answer(requestId, () => dps.operation(registrationId, operationId));
+  }
+
+  return {
+    receive(packet) {
+      switch (packet.cmd) {
+        case "publish":
+          onPublish(packet);
+          return;
+        case "subscribe": {
+          const foreign = packet.subscriptions.find(({ topic }) => topic !== ANSWERS);
+          if (foreign) return refuse("forbidden-topic", `There is no topic ${foreign.topic}.`);
+          subscribed = true;
+          const granted = packet.subscriptions.map(({ qos }) => (qos === 0 ? 0 : 1));
+          send({ cmd: "suback", messageId: packet.messageId, granted });
+          return;
+        }
+        case "unsubscribe":
+          subscribed = false;
+          send({ cmd: "unsuback", messageId: packet.messageId ?? 0 } as Packet);
+          return;
+        case "pingreq":
+          send({ cmd: "pingresp" });
+          return;
+        case "puback":
+          return;
+        case "disconnect":
+          stream.end();
+          return;
+        default:
+          refuse("protocol-error", `A device does not send ${packet.cmd}.`);
+      }
+    },
+    refuse,
+    closed() {},
+  };
+}
+
+/** The device's own payload of `{"registrationId":…,"payload":…}`. */
+function payloadOf(bytes: string | Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString())?.payload;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,134 @@
+import type { Duplex } from "node:stream";
+import { generate, type IConnectPacket, type Packet, parser } from "mqtt-packet";
+import { type Clock, RealClock } from "../../clock/index.ts";
+import { idOf } from "../devices.ts";
+import type { Hub } from "../hub.ts";
+import { authenticate, type Peer } from "./authenticate.ts";
+import { MqttConnection, type Session } from "./connection.ts";
+
+/** What speaks after a CONNECT was accepted: a device, or a registration of the DPS. */
+export interface Speaker {
+  receive(packet: Packet): void;
+  refuse(reason: "protocol-error", detail: string): void;
+  closed(): void;
+}
+
+/** A byte stream that speaks MQTT, and who is at its other end. */
+export interface MqttPeer extends Peer {
+  readonly stream: Duplex;
+  /** `host:port`. */
+  readonly address: string;
+}
+
+/** The Device Provisioning Service shares the hub's port. */
+export interface RegistrationEndpoint {
+  /** Whether this CONNECT is meant for the DPS. */
+  claims(packet: IConnectPacket): boolean;
+  /** Answers the CONNECT; undefined when it was refused. */
+  accept(peer: MqttPeer, packet: IConnectPacket): Speaker | undefined;
+}
+
+export interface AcceptorOptions {
+  readonly hubs: readonly [Hub, ...Hub[]];
+  readonly registrations?: RegistrationEndpoint;
+  /** Times keep-alive and the wait for CONNECT; real time when absent. */
+  readonly transportClock?: Clock;
+}
+
+export type Acceptor = (peer: MqttPeer) => void;
+
+/** A peer that says nothing after the handshake is let go. */
+const CONNECT_WITHIN_MS = 30_000;
+/** No packet is larger than a message with its topic; a longer one is an attack or a mistake. */
+const LARGEST_PACKET = 512 * 1024;
+
+/** Takes byte streams from TLS and WebSocket listeners and lets devices in. */
+export function createAcceptor(options: AcceptorOptions): Acceptor {
+  const { hubs, registrations } = options;
+  const [main] = hubs;
+  const transportClock = options.transportClock ?? new RealClock();
+  const sessions = new Map<string, Session>();
+
+  const sessionOf = (hub: Hub, packet: IConnectPacket): readonly [Session, boolean] => {
+    const name = `${hub.hostName}/${packet.clientId}`;
+    const kept = packet.clean ? undefined : sessions.get(name);
+    const session = kept ?? { subscriptions: new Map(), delivered: new Set() };
+    sessions.set(name, session);
+    return [session, kept !== undefined];
+  };
+
+  function acceptDevice(peer: MqttPeer, packet: IConnectPacket): Speaker | undefined {
+    const verdict = authenticate(hubs, packet, peer);
+    if (!verdict.ok) {
+      const { deviceId, reason, detail, returnCode } = verdict;
+      main.refusals.add({ deviceId, address: peer.address, reason, detail });
+      peer.stream.end(generate({ cmd: "connack", returnCode, sessionPresent: false }));
+      return undefined;
+    }
+    const { hub, device, modelId, validUntil } = verdict;
+    hub.limits.take("connections");
+    const [session, sessionPresent] = sessionOf(hub, packet);
+    const { stream: socket, address } = peer;
+    const connection = new MqttConnection({
+      ...{ hub, socket, address, device, modelId, validUntil, session, transportClock },
+      connect: packet,
+    });
+    const id = idOf(device);
+    hub.connections.add(id, connection);
+    if (modelId) hub.twins.setModelId(id, modelId);
+    hub.devices.touch(id);
+    connection.send({ cmd: "connack", returnCode: 0, sessionPresent });
+    connection.deliverMessages();
+    hub.logger.info(`${id.slice(0, 12)}… connected`);
+    return connection;
+  }
+
+  const accept = (peer: MqttPeer, packet: IConnectPacket) =>
+    registrations?.claims(packet) ? registrations.accept(peer, packet) : acceptDevice(peer, packet);
+
+  return (peer) => {
+    const { stream, address } = peer;
+    let speaker: Speaker | undefined;
+    let size = 0;
+    const packets = parser({ protocolVersion: 4 });
+    const patience = transportClock.setTimer(CONNECT_WITHIN_MS, () => stream.destroy());
+    const fail = (detail: string) => {
+      if (speaker) return speaker.refuse("protocol-error", detail);
+      main.refusals.add({ deviceId: "", address, reason: "protocol-error", detail });
+      stream.destroy();
+    };
+    packets.on("error", (error: Error) => fail(error.message));
+    packets.on("packet", (packet: Packet) => {
+      size = 0;
+      if (speaker) return speaker.receive(packet);
+      transportClock.clearTimer(patience);
+      if (stream.writableEnded || stream.destroyed) return;
+      if (packet.cmd !== "connect") return fail("The first packet is not CONNECT.");
+      speaker = acceptOrDrop(() => accept(peer, packet), fail);
+    });
+    stream.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > LARGEST_PACKET + chunk.length) return fail("A packet is too long.");
+      packets.parse(chunk);
+    });
+    // A reset is an ordinary end for a device; what matters is done on close.
+    stream.on("error", () => {});
+    stream.on("close", () => {
+      transportClock.clearTimer(patience);
+      speaker?.closed();
+    });
+  };
+}
+
+/** Over the rate of new connections the service just closes them. */
+function acceptOrDrop(
+  accept: () => Speaker | undefined,
+  fail: (detail: string) => void,
+): Speaker | undefined {
+  try {
+    return accept();
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+    return undefined;
+  }
+}

@@ -1,0 +1,66 @@
+import { HubError } from "../errors.ts";
+import type { Hub } from "../hub.ts";
+import { type Handler, type HttpRequest, hubProblem, type RouteGroup } from "./endpoint.ts";
+import { type Permission, problemWithToken } from "./sas.ts";
+
+/** A route with the permission that its caller's policy needs. */
+export type ServiceRoutes = Readonly<Record<string, readonly [Permission, Handler]>>;
+
+/** Service routes of a hub: a policy's token, an api-version, IoT Hub's errors. */
+export function serviceGroup(hub: Hub, routes: ServiceRoutes): RouteGroup {
+  return {
+    routes: Object.fromEntries(
+      Object.entries(routes).map(([route, [, handler]]) => [route, handler]),
+    ),
+    authorize(request) {
+      requireApiVersion(request);
+      const permission = routes[request.route]?.[0] ?? "ServiceConnect";
+      requirePermission(hub, request, permission);
+    },
+    problem: hubProblem,
+  };
+}
+
+export function requireApiVersion({ query }: HttpRequest): void {
+  if (query.get("api-version")) return;
+  throw new HubError("ArgumentInvalid", "The query has no api-version");
+}
+
+function requirePermission(hub: Hub, request: HttpRequest, permission: Permission): void {
+  const problem = problemWithPolicyToken(hub, request.headers.authorization ?? "", [permission]);
+  if (problem === undefined) return;
+  const { address } = request;
+  hub.refusals.add({ deviceId: "", address, reason: "bad-token", detail: problem });
+  throw new HubError("IotHubUnauthorizedAccess", problem);
+}
+
+/** @returns why a token of a shared access policy does not allow it, or undefined when it does */
+export function problemWithPolicyToken(
+  hub: Hub,
+  token: string,
+  permissions: readonly Permission[],
+  keyText = false,
+): string | undefined {
+  const name = /&skn=([^&]+)/.exec(token)?.[1];
+  const policy = hub.policies.find(decodeURIComponent(name ?? ""));
+  if (!policy) return name ? `There is no policy ${name}.` : "The token names no policy (skn).";
+  const missing = permissions.find((permission) => !policy.permissions.includes(permission));
+  if (missing) return `The policy ${policy.name} has no permission ${missing}.`;
+  return problemWithToken({
+    token,
+    keysOf: () => [policy.key],
+    covers: (resource) => covers(resource, hub.hostName),
+    time: hub.clock.now(),
+    keyText,
+  });
+}
+
+/** The hub by its name or by the lab's address, or something below it. */
+function covers(resource: string, hostName: string): boolean {
+  const text = resource.toLowerCase().replace(/^(sb|amqps?|https?):\/\//, "");
+  const [host = ""] = text.split("/");
+  const name = host.replace(/:\d+$/, "");
+  const hub = hostName.toLowerCase();
+  const eventHub = `${hub.split(".")[0]}.servicebus.windows.net`;
+  return [hub, eventHub, "localhost", "127.0.0.1"].includes(name);
+}

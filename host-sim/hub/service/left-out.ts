@@ -1,0 +1,25 @@
+import { HubError } from "../errors.ts";
+import type { Handler } from "./endpoint.ts";
+import type { ServiceRoutes } from "./group.ts";
+
+const refuse: Handler = ({ route }) => {
+  throw new HubError("NotImplemented", `This hub has no ${route}; docs/differences.md lists that`);
+};
+
+/** What the real hub has and this one has not: refused by name instead of not found. */
+export const leftOutRoutes: ServiceRoutes = Object.fromEntries(
+  [
+    "POST /jobs/create",
+    "GET /jobs",
+    "GET /jobs/:jobId",
+    "DELETE /jobs/:jobId",
+    "GET /digitaltwins/:id",
+    "PATCH /digitaltwins/:id",
+    "POST /digitaltwins/:id/commands/:name",
+    "POST /digitaltwins/:id/components/:component/commands/:name",
+    "POST /devices/:deviceId/files",
+    "POST /devices/:deviceId/files/notifications",
+    "POST /configurations/testQueries",
+    "GET /messages/serviceBound/filenotifications",
+  ].map((route) => [route, ["ServiceConnect", refuse] as const]),
+);

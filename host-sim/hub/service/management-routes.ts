@@ -1,0 +1,216 @@
+import type { Certificates, RegisteredCertificate } from "../certificates.ts";
+import { HubError } from "../errors.ts";
+import { PARTITIONS } from "../events.ts";
+import type { Hub } from "../hub.ts";
+import { isObject, type JsonObject } from "../json.ts";
+import type { Handler, HttpAnswer, HttpRequest, RouteGroup, Routes } from "./endpoint.ts";
+import { asObject, ifMatch } from "./json.ts";
+
+/** A resource that management routes serve: a hub or a provisioning service. */
+export interface ManagedResource {
+  /** Last part of its id, e.g. `spherule-lab`. */
+  readonly name: string;
+  /** E.g. `Microsoft.Devices/IotHubs`. */
+  readonly type: string;
+  readonly properties: () => JsonObject;
+  readonly keys: () => readonly JsonObject[];
+  readonly certificates: Certificates;
+}
+
+export function managedHub(hub: Hub): ManagedResource {
+  const name = hub.hostName.split(".")[0] ?? hub.hostName;
+  return {
+    name,
+    type: "Microsoft.Devices/IotHubs",
+    certificates: hub.certificates,
+    keys: () =>
+      hub.policies.list().map(({ name: keyName, key, permissions }) => ({
+        keyName,
+        primaryKey: key,
+        secondaryKey: key,
+        rights: permissions.join(", "),
+      })),
+    properties: () => ({
+      state: "Active",
+      provisioningState: "Succeeded",
+      hostName: hub.hostName,
+      ipFilterRules: [],
+      minTlsVersion: "1.2",
+      eventHubEndpoints: {
+        events: {
+          retentionTimeInDays: 1,
+          partitionCount: PARTITIONS,
+          partitionIds: Array.from({ length: PARTITIONS }, (_, index) => String(index)),
+          path: name,
+          endpoint: `sb://${hub.hostName}/`,
+        },
+      },
+      cloudToDevice: { maxDeliveryCount: 10, defaultTtlAsIso8601: "PT1H" },
+    }),
+  };
+}
+
+/**
+ * The management (ARM) routes of hubs and provisioning services that `@azure/arm-*` uses for CA
+ * certificates and keys. Any bearer token is accepted: the lab's own user is its administrator.
+ */
+export function managementGroup(resources: readonly ManagedResource[]): RouteGroup {
+  return {
+    routes: Object.assign({}, ...resources.map(resourceRoutes)),
+    authorize({ headers, query }) {
+      if (!headers.authorization?.startsWith("Bearer ")) {
+        throw new ManagementError(401, "AuthenticationFailed", "There is no bearer token.");
+      }
+      if (!query.get("api-version")) {
+        throw new ManagementError(400, "MissingApiVersionParameter", "There is no api-version.");
+      }
+    },
+    problem: managementProblem,
+  };
+}
+
+class ManagementError extends Error {
+  readonly status: number;
+  readonly code: string;
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+function managementProblem(error: unknown): HttpAnswer {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof ManagementError) {
+    return { status: error.status, json: { error: { code: error.code, message } } };
+  }
+  const known = error instanceof HubError;
+  const code = known ? error.name : "InternalServerError";
+  return { status: known ? error.status : 500, json: { error: { code, message } } };
+}
+
+function resourceRoutes(resource: ManagedResource): Routes {
+  const list = `/subscriptions/:subscription/resourceGroups/:group/providers/${resource.type}`;
+  const base = `${list}/${resource.name}`;
+  const one = `${base}/certificates/:name`;
+  const whole: Handler = (request) => ({ json: resourceJson(resource, request) });
+  const shown = (request: HttpRequest, code = false): HttpAnswer => {
+    const found = resource.certificates.get(request.parameters.name as string);
+    return { json: certificateJson(request, resource, found, code) };
+  };
+  return {
+    [`GET ${list}`]: (request) => ({ json: { value: [resourceJson(resource, request)] } }),
+    [`GET ${base}`]: whole,
+    [`POST ${base}/listkeys`]: () => ({ json: { value: resource.keys() } }),
+    [`GET ${base}/certificates`]: (request) => ({
+      json: {
+        value: resource.certificates
+          .list()
+          .map((entry) => certificateJson(request, resource, entry, false)),
+      },
+    }),
+    [`GET ${one}`]: (request) => shown(request),
+    [`PUT ${one}`]: (request) => upload(resource, request, shown),
+    [`DELETE ${one}`]: (request) => {
+      requireEtag(resource, request, "needed");
+      resource.certificates.delete(request.parameters.name as string);
+      return { status: 200 };
+    },
+    [`POST ${one}/generateVerificationCode`]: (request) => {
+      requireEtag(resource, request, "optional");
+      resource.certificates.generateVerificationCode(request.parameters.name as string);
+      return shown(request, true);
+    },
+    [`POST ${one}/verify`]: (request) => {
+      requireEtag(resource, request, "optional");
+      const { certificate } = asObject(request.json());
+      const name = request.parameters.name as string;
+      resource.certificates.verify(name, fromBase64(certificate));
+      return shown(request);
+    },
+  };
+}
+
+function upload(
+  resource: ManagedResource,
+  request: HttpRequest,
+  shown: (request: HttpRequest) => HttpAnswer,
+): HttpAnswer {
+  const { certificates } = resource;
+  const name = request.parameters.name as string;
+  const exists = certificates.list().some((entry) => entry.name === name);
+  if (exists) requireEtag(resource, request, "needed");
+  const body = asObject(request.json());
+  const properties = isObject(body.properties) ? body.properties : {};
+  certificates.add(name, fromBase64(properties.certificate), properties.isVerified === true);
+  return { ...shown(request), status: exists ? 200 : 201 };
+}
+
+function requireEtag(
+  { certificates }: ManagedResource,
+  { headers, parameters }: HttpRequest,
+  when: "needed" | "optional",
+): void {
+  const etag = ifMatch(headers["if-match"]);
+  const current = etagOf(certificates.get(parameters.name as string));
+  if (etag === undefined && when === "optional") return;
+  if (etag === "*" || etag === current) return;
+  throw new HubError("PreconditionFailed", "If-Match is not the certificate's ETag");
+}
+
+/** Text that is base64 of a certificate in PEM or DER form. */
+function fromBase64(text: unknown): Buffer | string {
+  if (typeof text !== "string" || text === "") {
+    throw new HubError("ArgumentInvalid", "The certificate has to be a text in base64");
+  }
+  if (text.includes("-----BEGIN")) return text;
+  const bytes = Buffer.from(text, "base64");
+  const pem = bytes.toString("latin1");
+  return pem.includes("-----BEGIN") ? pem : bytes;
+}
+
+function etagOf({ thumbprint: print, isVerified, verificationCode }: RegisteredCertificate) {
+  const state = isVerified ? "verified" : (verificationCode ?? "new");
+  return Buffer.from(`${print.slice(0, 12)}${state.slice(0, 12)}`).toString("base64");
+}
+
+function resourceId(resource: ManagedResource, { parameters }: HttpRequest): string {
+  const { subscription, group } = parameters;
+  return `/subscriptions/${subscription}/resourceGroups/${group}/providers/${resource.type}/${resource.name}`;
+}
+
+function resourceJson(resource: ManagedResource, request: HttpRequest): JsonObject {
+  return {
+    id: resourceId(resource, request),
+    name: resource.name,
+    type: resource.type,
+    location: "lab",
+    etag: "lab",
+    properties: resource.properties(),
+    sku: { name: "S1", tier: "Standard", capacity: 1 },
+  };
+}
+
+function certificateJson(
+  request: HttpRequest,
+  resource: ManagedResource,
+  entry: RegisteredCertificate,
+  withCode: boolean,
+): JsonObject {
+  return {
+    id: `${resourceId(resource, request)}/certificates/${entry.name}`,
+    name: entry.name,
+    type: `${resource.type}/certificates`,
+    etag: etagOf(entry),
+    properties: {
+      subject: entry.subject,
+      expiry: entry.expiry,
+      thumbprint: entry.thumbprint,
+      isVerified: entry.isVerified,
+      created: entry.created,
+      updated: entry.updated,
+      certificate: Buffer.from(entry.pem).toString("base64"),
+      ...(withCode ? { verificationCode: entry.verificationCode } : {}),
+    },
+  };
+}

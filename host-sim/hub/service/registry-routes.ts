@@ -1,0 +1,164 @@
+import { type Device, type DeviceRequest, idOf } from "../devices.ts";
+import { HubError } from "../errors.ts";
+import type { Hub } from "../hub.ts";
+import { isObject, type JsonObject } from "../json.ts";
+import { identityJson } from "../views.ts";
+import type { HttpAnswer, HttpRequest } from "./endpoint.ts";
+import type { ServiceRoutes } from "./group.ts";
+import { asObject, etagHeader, ifMatch } from "./json.ts";
+
+const LARGEST_LIST = 1000;
+const LARGEST_BULK = 100;
+
+/** Identities of devices and modules: one by one, in bulk, and counted. */
+export function registryRoutes(hub: Hub): ServiceRoutes {
+  const shown = (device: Device): HttpAnswer => ({
+    json: identityJson(hub, device),
+    headers: etagHeader(device.etag),
+  });
+  const put = (request: HttpRequest) => {
+    hub.limits.take("registry");
+    return shown(createOrUpdate(hub, request));
+  };
+  const get = ({ parameters }: HttpRequest) => {
+    hub.limits.take("registry");
+    return shown(hub.devices.get(idFrom(parameters)));
+  };
+  const remove = ({ parameters, headers }: HttpRequest): HttpAnswer => {
+    hub.limits.take("registry");
+    hub.devices.delete(idFrom(parameters), ifMatch(headers["if-match"]) ?? "*");
+    return { status: 204 };
+  };
+  return {
+    "PUT /devices/:deviceId": ["RegistryWrite", put],
+    "GET /devices/:deviceId": ["RegistryRead", get],
+    "DELETE /devices/:deviceId": ["RegistryWrite", remove],
+    "PUT /devices/:deviceId/modules/:moduleId": ["RegistryWrite", put],
+    "GET /devices/:deviceId/modules/:moduleId": ["RegistryRead", get],
+    "DELETE /devices/:deviceId/modules/:moduleId": ["RegistryWrite", remove],
+    "GET /devices/:deviceId/modules": [
+      "RegistryRead",
+      ({ parameters }) => {
+        const { deviceId } = hub.devices.get(parameters.deviceId as string);
+        return { json: hub.devices.modulesOf(deviceId).map((each) => identityJson(hub, each)) };
+      },
+    ],
+    "GET /devices": [
+      "RegistryRead",
+      ({ query }) => {
+        const top = Math.min(Number(query.get("top") ?? LARGEST_LIST), LARGEST_LIST);
+        const devices = hub.devices.list().slice(0, top);
+        return { json: devices.map((device) => identityJson(hub, device)) };
+      },
+    ],
+    "POST /devices": ["RegistryWrite", (request) => bulk(hub, request.json())],
+    "DELETE /devices/:deviceId/commands": [
+      "ServiceConnect",
+      ({ parameters }) => {
+        const { deviceId } = hub.devices.get(parameters.deviceId as string);
+        const totalMessagesPurged = hub.c2d.purge(deviceId);
+        return { json: { deviceId, moduleId: null, totalMessagesPurged } };
+      },
+    ],
+    "GET /statistics/devices": ["RegistryRead", () => ({ json: statistics(hub) })],
+    "GET /statistics/service": [
+      "RegistryRead",
+      () => ({ json: { connectedDeviceCount: hub.connections.count() } }),
+    ],
+  };
+}
+
+function statistics({ devices }: Hub) {
+  const all = devices.list();
+  const enabledDeviceCount = all.filter((device) => device.status === "enabled").length;
+  return {
+    totalDeviceCount: all.length,
+    enabledDeviceCount,
+    disabledDeviceCount: all.length - enabledDeviceCount,
+  };
+}
+
+/** Path parameters name a device, or a module of one. */
+export function idFrom(parameters: Readonly<Record<string, string>>): string {
+  return idOf({ deviceId: parameters.deviceId as string, moduleId: parameters.moduleId });
+}
+
+/** Without If-Match it creates, with it it updates. */
+function createOrUpdate(hub: Hub, request: HttpRequest): Device {
+  const body = asObject(request.json());
+  for (const name of ["deviceId", "moduleId"] as const) {
+    if (body[name] === undefined || body[name] === request.parameters[name]) continue;
+    throw new HubError("ArgumentInvalid", `The ${name} of body and path differ`);
+  }
+  const wanted = requestFrom({ ...body, ...request.parameters });
+  const etag = ifMatch(request.headers["if-match"]);
+  return etag === undefined ? hub.devices.create(wanted) : hub.devices.update(wanted, etag);
+}
+
+function requestFrom(body: JsonObject): DeviceRequest {
+  const { deviceId, moduleId, managedBy, status, statusReason, authentication } = body;
+  if (status !== undefined && status !== "enabled" && status !== "disabled") {
+    throw new HubError("ArgumentInvalid", `The status ${JSON.stringify(status)} is not known`);
+  }
+  const capabilities = isObject(body.capabilities) ? body.capabilities : {};
+  return {
+    deviceId: String(deviceId),
+    moduleId: typeof moduleId === "string" ? moduleId : undefined,
+    managedBy: typeof managedBy === "string" ? managedBy : undefined,
+    status,
+    statusReason: typeof statusReason === "string" ? statusReason : undefined,
+    authentication: isObject(authentication)
+      ? (authentication as DeviceRequest["authentication"])
+      : undefined,
+    iotEdge: capabilities.iotEdge === undefined ? undefined : capabilities.iotEdge === true,
+  };
+}
+
+/** Each entry for itself; the answer lists those that failed. */
+function bulk(hub: Hub, body: unknown): HttpAnswer {
+  if (!Array.isArray(body) || body.length > LARGEST_BULK) {
+    throw new HubError("ArgumentInvalid", `A bulk request is a list of up to ${LARGEST_BULK}`);
+  }
+  const errors = body.flatMap((entry) => {
+    hub.limits.take("registry");
+    const change = asObject(entry, "An entry");
+    try {
+      runChange(hub, change);
+      return [];
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error;
+      const { name: errorCode, message: errorStatus } = error;
+      return [{ deviceId: String(change.id), errorCode, errorStatus }];
+    }
+  });
+  const isSuccessful = errors.length === 0;
+  return { status: isSuccessful ? 200 : 400, json: { isSuccessful, errors, warnings: [] } };
+}
+
+function runChange(hub: Hub, change: JsonObject): void {
+  const request = requestFrom({ ...change, deviceId: change.id ?? change.deviceId ?? "" });
+  const etag = String(change.eTag ?? change.etag ?? "*");
+  switch (String(change.importMode ?? "create").toLowerCase()) {
+    case "create":
+      hub.devices.create(request);
+      return;
+    case "update":
+      hub.devices.update(request, "*");
+      return;
+    case "updateifmatchetag":
+      hub.devices.update(request, etag);
+      return;
+    case "createorupdate":
+      if (hub.devices.find(idOf(request))) hub.devices.update(request, "*");
+      else hub.devices.create(request);
+      return;
+    case "delete":
+      hub.devices.delete(idOf(request));
+      return;
+    case "deleteifmatchetag":
+      hub.devices.delete(idOf(request), etag);
+      return;
+    default:
+      throw new HubError("ArgumentInvalid", `importMode ${change.importMode} is not known`);
+  }
+}

@@ -1,0 +1,54 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import { createWebSocketStream, WebSocketServer } from "ws";
+import type { AmqpAcceptor } from "./amqp/endpoint.ts";
+import type { Acceptor } from "./mqtt/acceptor.ts";
+import { addressOf, peerOf } from "./tls.ts";
+
+/** Where the SDKs open WebSockets, for MQTT and for AMQP. */
+const PATHS = ["/$iothub/websocket", "/$servicebus/websocket"];
+const MQTT = "mqtt";
+const AMQP = "AMQPWSB10";
+const LARGEST_FRAME = 512 * 1024;
+
+export interface WebSockets {
+  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Ends all connections; when it returns they have noted their end. */
+  stop(): Promise<void>;
+}
+
+/** MQTT and AMQP over WebSocket, for networks that let only port 443 through. */
+export function createWebSockets(mqtt: Acceptor, amqp: AmqpAcceptor): WebSockets {
+  const streams = new Set<Duplex>();
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: LARGEST_FRAME,
+    handleProtocols: (offered) => [AMQP, MQTT].find((name) => offered.has(name)) ?? false,
+  });
+  return {
+    onUpgrade(request, socket, head) {
+      const { pathname } = new URL(request.url ?? "/", "https://hub");
+      if (!PATHS.includes(pathname.toLowerCase())) {
+        socket.end("HTTP/1.1 404 Not Found\r\n\r\n");
+        return;
+      }
+      server.handleUpgrade(request, socket, head, (webSocket) => {
+        const stream = createWebSocketStream(webSocket);
+        streams.add(stream);
+        stream.on("close", () => streams.delete(stream));
+        const tls = request.socket as TLSSocket;
+        if (webSocket.protocol === MQTT) mqtt({ ...peerOf(tls), stream, address: addressOf(tls) });
+        else if (webSocket.protocol === AMQP) amqp(stream);
+        else webSocket.close(1002, "The subprotocol is mqtt or AMQPWSB10.");
+      });
+    },
+    async stop() {
+      const gone = [...streams].map(
+        (stream) => new Promise((resolve) => stream.once("close", resolve)),
+      );
+      for (const stream of streams) stream.destroy();
+      await Promise.all(gone);
+    },
+  };
+}

@@ -1,0 +1,242 @@
+// deadline: 40 s
+import azureIothub, { type Device } from "azure-iothub";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { createSasToken } from "../../../host-sim/hub/service/sas.ts";
+import {
+  bodyOf,
+  errorOf,
+  HUB_NAME,
+  type RedirectedHub,
+  rest,
+  startRedirectedHub,
+} from "./support.ts";
+
+const { Registry } = azureIothub;
+const test = suite<{ lab: RedirectedHub }>("azure-iothub: registry");
+
+test.before.each(async (context) => {
+  context.lab = await startRedirectedHub();
+});
+test.after.each(async ({ lab }) => {
+  await lab.stop();
+});
+
+/** The SDK's types leave the field out. */
+const typeOf = (device: Device) => (device.authentication as { type?: string } | undefined)?.type;
+
+test("create without authentication makes symmetric keys", async ({ lab }) => {
+  const device = await bodyOf<Device>(lab.registry.create({ deviceId: "a" }));
+  assert.is(typeOf(device), "sas");
+  assert.is(
+    Buffer.from(device.authentication?.symmetricKey?.primaryKey ?? "", "base64").length,
+    32,
+  );
+  assert.is(device.status, "enabled");
+  assert.is(device.connectionState, "Disconnected");
+});
+
+test("create of a device that exists is DeviceAlreadyExistsError", async ({ lab }) => {
+  await lab.registry.create({ deviceId: "a" });
+  const error = await errorOf(lab.registry.create({ deviceId: "a" }));
+  assert.is(error.name, "DeviceAlreadyExistsError");
+});
+
+test("get of an unknown device is DeviceNotFoundError", async ({ lab }) => {
+  assert.is((await errorOf(lab.registry.get("nobody"))).name, "DeviceNotFoundError");
+});
+
+test("a device id of another alphabet is refused", async ({ lab }) => {
+  assert.is((await errorOf(lab.registry.create({ deviceId: "a b" }))).name, "ArgumentError");
+});
+
+test("a device id with every allowed sign comes back unchanged", async ({ lab }) => {
+  const deviceId = "Az09-.+%_#*?!(),:=@$';";
+  await lab.registry.create({ deviceId });
+  assert.is((await bodyOf<Device>(lab.registry.get(deviceId))).deviceId, deviceId);
+});
+
+test("update with any etag changes status and reason", async ({ lab }) => {
+  await lab.registry.create({ deviceId: "a" });
+  await lab.registry.update({ deviceId: "a", status: "disabled", statusReason: "lost" });
+  const device = await bodyOf<Device>(lab.registry.get("a"));
+  assert.is(device.status, "disabled");
+  assert.is(device.statusReason, "lost");
+});
+
+test("update of an unknown device is DeviceNotFoundError", async ({ lab }) => {
+  const error = await errorOf(lab.registry.update({ deviceId: "a" }));
+  assert.is(error.name, "DeviceNotFoundError");
+});
+
+test("update keeps the keys and changes the etag", async ({ lab }) => {
+  const before = await bodyOf<Device>(lab.registry.create({ deviceId: "a" }));
+  const after = await bodyOf<Device>(lab.registry.update({ ...before, statusReason: "x" }));
+  assert.equal(after.authentication?.symmetricKey, before.authentication?.symmetricKey);
+  assert.is.not(after.etag, before.etag);
+  assert.is(after.generationId, before.generationId);
+});
+
+test("a device that was deleted and made again has another generation", async ({ lab }) => {
+  const before = await bodyOf<Device>(lab.registry.create({ deviceId: "a" }));
+  await lab.registry.delete("a");
+  const after = await bodyOf<Device>(lab.registry.create({ deviceId: "a" }));
+  assert.is.not(after.generationId, before.generationId);
+});
+
+test("delete of an unknown device is DeviceNotFoundError", async ({ lab }) => {
+  assert.is((await errorOf(lab.registry.delete("a"))).name, "DeviceNotFoundError");
+});
+
+test("an X.509 CA-signed device has no keys", async ({ lab }) => {
+  const device = await bodyOf<Device>(
+    lab.registry.create({ deviceId: "a", authentication: { type: "certificateAuthority" } }),
+  );
+  assert.is(typeOf(device), "certificateAuthority");
+  assert.is(device.authentication?.symmetricKey?.primaryKey, null);
+});
+
+test("a self-signed device keeps both thumbprints", async ({ lab }) => {
+  const x509Thumbprint = {
+    primaryThumbprint: "A".repeat(40),
+    secondaryThumbprint: "B".repeat(64),
+  };
+  await lab.registry.create({
+    deviceId: "a",
+    authentication: { x509Thumbprint, type: "selfSigned" },
+  });
+  const device = await bodyOf<Device>(lab.registry.get("a"));
+  assert.equal(device.authentication?.x509Thumbprint, x509Thumbprint);
+});
+
+test("list gives all devices", async ({ lab }) => {
+  for (const deviceId of ["a", "b", "c"]) await lab.registry.create({ deviceId });
+  const devices = await bodyOf<Device[]>(lab.registry.list());
+  assert.equal(
+    devices.map((device) => device.deviceId),
+    ["a", "b", "c"],
+  );
+});
+
+test("addDevices, updateDevices and removeDevices work in bulk", async ({ lab }) => {
+  const devices = ["a", "b", "c"].map((deviceId) => ({ deviceId }));
+  const added = await bodyOf<{ isSuccessful: boolean }>(
+    lab.registry.addDevices(devices as Device[]),
+  );
+  assert.is(added.isSuccessful, true);
+  const disabled = devices.map((each) => ({ ...each, status: "disabled" }));
+  await lab.registry.updateDevices(disabled as Device[], true);
+  assert.is(lab.hub.devices.get("b").status, "disabled");
+  await lab.registry.removeDevices(devices as Device[], true);
+  assert.equal(lab.hub.devices.list(), []);
+});
+
+test("a bulk request reports what failed and does the rest", async ({ lab }) => {
+  await lab.registry.create({ deviceId: "b" });
+  const devices = ["a", "b"].map((deviceId) => ({ deviceId }));
+  await errorOf(lab.registry.addDevices(devices as Device[]));
+  assert.ok(lab.hub.devices.find("a"));
+});
+
+test("a bulk request has at most 100 devices", async ({ lab }) => {
+  const devices = Array.from({ length: 101 }, (_, index) => ({ deviceId: `d${index}` }));
+  assert.is((await errorOf(lab.registry.addDevices(devices as Device[]))).name, "ArgumentError");
+});
+
+test("getRegistryStatistics counts enabled and disabled devices", async ({ lab }) => {
+  await lab.registry.create({ deviceId: "a" });
+  await lab.registry.create({ deviceId: "b", status: "disabled" });
+  assert.equal(await bodyOf(lab.registry.getRegistryStatistics()), {
+    totalDeviceCount: 2,
+    enabledDeviceCount: 1,
+    disabledDeviceCount: 1,
+  });
+});
+
+test("modules are added, listed, read and removed", async ({ lab }) => {
+  await lab.registry.create({ deviceId: "a" });
+  await lab.registry.addModule({ deviceId: "a", moduleId: "m" });
+  const modules = await bodyOf<{ moduleId: string }[]>(lab.registry.getModulesOnDevice("a"));
+  assert.equal(
+    modules.map((module) => module.moduleId),
+    ["m"],
+  );
+  await lab.registry.getModule("a", "m");
+  await lab.registry.removeModule("a", "m");
+  await errorOf(lab.registry.getModule("a", "m"));
+});
+
+test("a module of an unknown device is refused", async ({ lab }) => {
+  const error = await errorOf(lab.registry.addModule({ deviceId: "a", moduleId: "m" }));
+  assert.is(error.name, "DeviceNotFoundError");
+});
+
+test("a device takes its modules along when it is deleted", async ({ lab }) => {
+  await lab.registry.create({ deviceId: "a" });
+  await lab.registry.addModule({ deviceId: "a", moduleId: "m" });
+  await lab.registry.delete("a");
+  assert.is(lab.hub.devices.find("a/m"), undefined);
+});
+
+test("a token of an unknown policy is UnauthorizedError, and its reason is kept", async ({
+  lab,
+}) => {
+  const text = `HostName=${HUB_NAME};SharedAccessKeyName=nobody;SharedAccessKey=QUJD`;
+  const error = await errorOf(Registry.fromConnectionString(text).get("a"));
+  assert.is(error.name, "UnauthorizedError");
+  assert.match(lab.hub.refusals.list().at(-1)?.detail ?? "", "no policy nobody");
+});
+
+test("a token with a wrong key is UnauthorizedError", async ({ lab }) => {
+  const text = `HostName=${HUB_NAME};SharedAccessKeyName=iothubowner;SharedAccessKey=QUJD`;
+  assert.is(
+    (await errorOf(Registry.fromConnectionString(text).get("a"))).name,
+    "UnauthorizedError",
+  );
+  assert.match(lab.hub.refusals.list().at(-1)?.detail ?? "", "signature is wrong");
+});
+
+test("an expired token is UnauthorizedError", async ({ lab }) => {
+  const { key = "" } = lab.hub.policies.find("iothubowner") ?? {};
+  const token = createSasToken(HUB_NAME, key, lab.clock.now() / 1000 - 1, "iothubowner");
+  const registry = Registry.fromSharedAccessSignature(token);
+  assert.is((await errorOf(registry.get("a"))).name, "UnauthorizedError");
+  assert.match(lab.hub.refusals.list().at(-1)?.detail ?? "", "expired");
+});
+
+test("a token for another hub is UnauthorizedError", async ({ lab }) => {
+  const { key = "" } = lab.hub.policies.find("iothubowner") ?? {};
+  const other = "other.azure-devices.net";
+  const expiry = lab.clock.now() / 1000 + 3600;
+  const token = createSasToken(other, key, expiry, "iothubowner");
+  const answer = await rest("/devices/a?api-version=2021-04-12", token);
+  assert.is(answer.status, 401);
+  assert.match(lab.hub.refusals.list().at(-1)?.detail ?? "", "another resource");
+});
+
+test("a policy that may only read the registry may not write it", async ({ lab }) => {
+  const text = lab.hub.policies.connectionStringFor("registryRead");
+  const registry = Registry.fromConnectionString(text);
+  await bodyOf(registry.list());
+  assert.is((await errorOf(registry.create({ deviceId: "a" }))).name, "UnauthorizedError");
+});
+
+test("a service policy may not touch the registry", async ({ lab }) => {
+  const registry = Registry.fromConnectionString(lab.hub.policies.connectionStringFor("service"));
+  assert.is((await errorOf(registry.get("a"))).name, "UnauthorizedError");
+});
+
+test("what is left out is refused with 501 NotImplemented", async ({ lab }) => {
+  const { key = "" } = lab.hub.policies.find("iothubowner") ?? {};
+  const token = createSasToken(HUB_NAME, key, lab.clock.now() / 1000 + 3600, "iothubowner");
+  const answer = await rest("/digitaltwins/a?api-version=2021-04-12", token);
+  assert.is(answer.status, 501);
+  assert.is(answer.headers["iothub-errorcode"], "NotImplemented");
+});
+
+test("a request without an api-version is refused", async () => {
+  const answer = await rest("/devices/a");
+  assert.is(answer.status, 400);
+});
+
+test.run();
