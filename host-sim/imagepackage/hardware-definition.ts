@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { LabError, messageOf } from "../errors.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Capabilities, Manifest } from "./manifest.ts";
 import { nearest } from "./nearest.ts";
+import { pinConflicts } from "./pins.ts";
 
 /** A peripheral of a hardware definition file. */
 export interface Peripheral {
@@ -78,7 +79,23 @@ export function resolveManifest<Source extends Pick<Manifest, "Capabilities">>(
     name,
     Array.isArray(list) ? list.map(value) : list,
   ]);
-  return { ...manifest, Capabilities: Object.fromEntries(entries) };
+  const capabilities = Object.fromEntries(entries);
+  checkPins(manifest.Capabilities, capabilities);
+  return { ...manifest, Capabilities: capabilities };
+}
+
+/** A conflict is told by the names that the author wrote. */
+function checkPins(written: Capabilities, resolved: Capabilities): void {
+  const [conflict] = pinConflicts(resolved);
+  if (!conflict) return;
+  const { kind, value, other, pin } = conflict;
+  const index = (resolved[kind] as readonly unknown[]).lastIndexOf(value);
+  const name = (written[kind] as readonly unknown[])[index];
+  throw new LabError(
+    "peripherals-conflict",
+    `In app_manifest.json ${kind} ${name} and ${other} both use pin ${pin}.`,
+    "Leave one of the two out, or use another controller.",
+  );
 }
 
 function valueOfName(definition: HardwareDefinition, item: string): number | string {
