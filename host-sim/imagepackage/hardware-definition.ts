@@ -79,13 +79,15 @@ export function resolveManifest<Source extends Pick<Manifest, "Capabilities">>(
     name,
     Array.isArray(list) ? list.map(value) : list,
   ]);
-  const capabilities = Object.fromEntries(entries);
-  checkPins(manifest.Capabilities, capabilities);
-  return { ...manifest, Capabilities: capabilities };
+  return { ...manifest, Capabilities: Object.fromEntries(entries) };
 }
 
-/** A conflict is told by the names that the author wrote. */
-function checkPins(written: Capabilities, resolved: Capabilities): void {
+/**
+ * Refuses peripherals that exclude each other, by the names that the author wrote. Rewriting does not
+ * check this; the device does at installation, which is late to learn of it.
+ * @throws LabError peripherals-conflict
+ */
+export function refuseConflicts(written: Capabilities, resolved: Capabilities): void {
   const [conflict] = pinConflicts(resolved);
   if (!conflict) return;
   const { kind, value, other, pin } = conflict;
@@ -185,7 +187,9 @@ function read(file: string): HardwareDefinitionFile {
 }
 
 function problemOf(source: unknown): string | undefined {
-  if (typeof source !== "object" || source === null) return "it is no JSON object";
+  if (typeof source !== "object" || source === null || Array.isArray(source)) {
+    return "it is no JSON object";
+  }
   const { Imports: imports = [], Peripherals: peripherals = [] } = source as Record<
     string,
     unknown

@@ -7,6 +7,7 @@ export {
   manifestValue,
   type Peripheral,
   readHardwareDefinition,
+  refuseConflicts,
   resolveManifest,
 } from "./hardware-definition.ts";
 export {

@@ -66,7 +66,8 @@ export function parseManifest(source: string, file = "app_manifest.json"): Manif
   problems.push(...misspelled(manifest, position));
   if (problems.length > 0) throw invalid(file, problems);
   // A real-time capable application may leave its arguments out.
-  return { CmdArgs: [], ...(manifest as Manifest) };
+  const { CmdArgs: args = [] } = manifest as Partial<Manifest>;
+  return { ...(manifest as Manifest), CmdArgs: args };
 }
 
 /** What each field allows by itself and not together. */
