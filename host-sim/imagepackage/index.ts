@@ -57,3 +57,11 @@ export {
   type Verdict,
   type Verification,
 } from "./signature.ts";
+export {
+  type Difference,
+  differences,
+  sectionTexts,
+  signerText,
+  summaryOf,
+  treeLines,
+} from "./summary.ts";

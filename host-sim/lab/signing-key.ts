@@ -1,0 +1,76 @@
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemErrorCode } from "../errors.ts";
+import { createSigner, createTrustStore, type Signer } from "../imagepackage/index.ts";
+import { createCertificate, generateKeyPair, privateKeyPem, splitPem } from "../pki/index.ts";
+
+/** The folder of signing keys in a state folder. */
+export const SIGNING_FOLDER = "signing";
+
+export const DEVELOPMENT_SIGNER = "Spherule lab development signing";
+
+/** A lab's key for packages of its developers. Real devices do not know it. */
+export interface DevelopmentKey {
+  readonly signer: Signer;
+  /** PEM. */
+  readonly certificate: string;
+  /** PEM file with key and certificate. */
+  readonly file: string;
+}
+
+/** The lab's clock may stand anywhere. */
+const VALIDITY = { notBefore: Date.UTC(2020, 0, 1), notAfter: Date.UTC(2060, 0, 1) };
+
+/**
+ * The development key of a state folder, made at the first use. It is a file of its own and not in
+ * the store, because packages are made while a lab, which holds the store, runs.
+ */
+export function developmentKey(stateFolder: string): DevelopmentKey {
+  const folder = join(stateFolder, SIGNING_FOLDER);
+  const file = join(folder, "development.pem");
+  const text = readIfThere(file) ?? make(folder, file);
+  const [certificate = ""] = splitPem(text);
+  return { signer: createSigner(text, certificate), certificate, file };
+}
+
+/** Whom the lab's device trusts: the lab's own developers, and certificates from outside. */
+export function labTrustStore(
+  stateFolder: string,
+  others: readonly { readonly name: string; readonly certificate: string }[] = [],
+) {
+  const { certificate } = developmentKey(stateFolder);
+  return createTrustStore([{ name: DEVELOPMENT_SIGNER, certificate }, ...others]);
+}
+
+function make(folder: string, file: string): string {
+  const key = generateKeyPair("P-256");
+  const subject = { O: "Spherule lab", CN: DEVELOPMENT_SIGNER };
+  const certificate = createCertificate({
+    subject,
+    issuer: subject,
+    publicKey: key.publicKey,
+    issuerKey: key,
+    ...VALIDITY,
+  });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const temporary = `${file}.${process.pid}.new`;
+  writeFileSync(temporary, privateKeyPem(key.privateKey) + certificate, { mode: 0o600 });
+  try {
+    // Fails when another process was quicker; then its key counts.
+    linkSync(temporary, file);
+  } catch (error) {
+    if (systemErrorCode(error) !== "EEXIST") throw error;
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  return readFileSync(file, "utf8");
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
