@@ -3,7 +3,7 @@ import type { PlacedFile } from "./asxipfs-reader.ts";
 import type { Image } from "./image.ts";
 import type { Inspection } from "./inspect.ts";
 import { ABI_TYPES, IMAGE_TYPES, type Section, SIGNING_TYPES, TEMPORARY } from "./metadata.ts";
-import type { Verification } from "./signature.ts";
+import { isKnownSigner, type Verification } from "./signature.ts";
 
 /** One section as people read it: title, then label and value of each line. */
 export interface SectionText {
@@ -86,7 +86,8 @@ export function signerText({ verdict, thumbprint, signer }: Verification): strin
       ? `by an unknown signer ${thumbprint}`
       : `by ${signer}, ${thumbprint}; not checked, its certificate is not here (see --trust)`;
   }
-  return `${verdict}, by ${signer} ${thumbprint}; real devices do not accept lab keys`;
+  const note = isKnownSigner(thumbprint) ? "" : "; real devices do not accept lab keys";
+  return `${verdict}, by ${signer} ${thumbprint}${note}`;
 }
 
 /** A package in a form for programs. */

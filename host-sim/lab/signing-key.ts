@@ -1,5 +1,5 @@
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { systemErrorCode } from "../errors.ts";
 import { createSigner, createTrustStore, type Signer } from "../imagepackage/index.ts";
 import { createCertificate, generateKeyPair, privateKeyPem, splitPem } from "../pki/index.ts";
@@ -26,23 +26,32 @@ const VALIDITY = { notBefore: Date.UTC(2020, 0, 1), notAfter: Date.UTC(2060, 0, 
  * the store, because packages are made while a lab, which holds the store, runs.
  */
 export function developmentKey(stateFolder: string): DevelopmentKey {
-  const folder = join(stateFolder, SIGNING_FOLDER);
-  const file = join(folder, "development.pem");
-  const text = readIfThere(file) ?? make(folder, file);
-  const [certificate = ""] = splitPem(text);
-  return { signer: createSigner(text, certificate), certificate, file };
+  return keyOf(stateFolder, readIfThere(fileIn(stateFolder)) ?? make(stateFolder));
 }
 
-/** Whom the lab's device trusts: the lab's own developers, and certificates from outside. */
+const fileIn = (stateFolder: string) => join(stateFolder, SIGNING_FOLDER, "development.pem");
+
+function keyOf(stateFolder: string, text: string): DevelopmentKey {
+  const [certificate = ""] = splitPem(text);
+  return { signer: createSigner(text, certificate), certificate, file: fileIn(stateFolder) };
+}
+
+/**
+ * Whom the lab's device trusts: the lab's own developers, once they have a key, and certificates
+ * from outside. Makes nothing.
+ */
 export function labTrustStore(
   stateFolder: string,
   others: readonly { readonly name: string; readonly certificate: string }[] = [],
 ) {
-  const { certificate } = developmentKey(stateFolder);
+  const text = readIfThere(fileIn(stateFolder));
+  if (text === undefined) return createTrustStore(others);
+  const { certificate } = keyOf(stateFolder, text);
   return createTrustStore([{ name: DEVELOPMENT_SIGNER, certificate }, ...others]);
 }
 
-function make(folder: string, file: string): string {
+function make(stateFolder: string): string {
+  const file = fileIn(stateFolder);
   const key = generateKeyPair("P-256");
   const subject = { O: "Spherule lab", CN: DEVELOPMENT_SIGNER };
   const certificate = createCertificate({
@@ -52,7 +61,7 @@ function make(folder: string, file: string): string {
     issuerKey: key,
     ...VALIDITY,
   });
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.${process.pid}.new`;
   writeFileSync(temporary, privateKeyPem(key.privateKey) + certificate, { mode: 0o600 });
   try {

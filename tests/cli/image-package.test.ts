@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -11,7 +12,7 @@ import { delimiter, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readFrame } from "../../host-sim/imagepackage/frame.ts";
-import { readImage, signImage } from "../../host-sim/imagepackage/index.ts";
+import { readImage, signImage, toCloudForm } from "../../host-sim/imagepackage/index.ts";
 import { packageFolder } from "../../host-sim/paths.ts";
 import { newKey, pattern } from "../imagepackage/support.ts";
 import { finished, launch, newProject, spherule, startProcess } from "./support.ts";
@@ -256,6 +257,19 @@ test("show tells a foreign signer, and checks it when its certificate is given",
   assert.is(JSON.parse(valid.stdout), "valid");
 });
 
+test("show tells both images of a package as the Security Service hands it out", async () => {
+  const { signer } = newKey("service");
+  const file = join(folder, "cloud.imagepackage");
+  writeFileSync(file, toCloudForm(bytesOf(packed), { signer, signingTime: 1_700_000_600 }));
+  const { stdout, stderr } = await spherule(folder, "image-package", "show", file);
+  assert.match(
+    stdout,
+    /compressed:[\s\S]*Section: Compression[\s\S]*The image inside:[\s\S]*app\.wasm/,
+    stderr,
+  );
+  assert.match(stdout, "Built On (UTC):       2023-11-14T22:23:20Z");
+});
+
 test("show names what is wrong with a damaged package", async () => {
   const file = join(folder, "damaged.imagepackage");
   const bytes = Buffer.from(bytesOf(packed));
@@ -319,6 +333,22 @@ test("the device boots from a package, and everything about the app is the packa
   assert.match(lab.output(), /hub +spherule-lab\.azure-devices\.net is/);
   const { code, stderr } = await lab.stop();
   assert.is(code, 0, stderr);
+});
+
+test("the key goes with the state when that is exported", async () => {
+  const { code, stderr } = await spherule(folder, "export", "copy");
+  assert.is(code, 0, stderr);
+  const key = "signing/development.pem";
+  assert.equal(bytesOf(join(folder, "copy", key)), bytesOf(join(folder, ".spherule", key)));
+  assert.is(statSync(join(folder, ".spherule", key)).mode & 0o777, 0o600);
+});
+
+test("looking into a package makes no state", async () => {
+  const elsewhere = newProject();
+  const { code, stderr } = await spherule(elsewhere.folder, "image-package", "show", packed);
+  assert.is(code, 0, stderr);
+  assert.not(existsSync(join(elsewhere.folder, ".spherule")));
+  elsewhere.remove();
 });
 
 for (const [what, pattern, file] of [

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { LabError } from "../../errors.ts";
-import type { Inspection } from "../../imagepackage/index.ts";
+import type { Inspection, Section } from "../../imagepackage/index.ts";
 import { findStateFolder } from "../../lab/state-folder.ts";
 import { collect, withOutput } from "../options.ts";
 import { type OutputOptions, print } from "../output.ts";
@@ -61,13 +61,18 @@ async function show(file: string | undefined, options: ShowOptions): Promise<voi
 /** Labels are 22 wide and begin after four blanks, as Microsoft's tools print them. */
 async function describe({ image, verification, findings }: Inspection): Promise<string> {
   const { sectionTexts, signerText, treeLines } = await import("../../imagepackage/index.ts");
+  const sectionLines = (sections: readonly Section[]) =>
+    sectionTexts(sections).flatMap(({ title, rows }) => [
+      `  Section: ${title}`,
+      ...rows.map(([label, value]) => `    ${label.padEnd(22)}${value}`),
+    ]);
   const indented = (lines: readonly string[]) => lines.map((line) => `    ${line}`);
   const lines = [
     `Image package metadata, ${image.size} bytes, ${image.content.kind}:`,
-    ...sectionTexts(image.sections).flatMap(({ title, rows }) => [
-      `  Section: ${title}`,
-      ...rows.map(([label, value]) => `    ${label.padEnd(22)}${value}`),
-    ]),
+    ...sectionLines(image.sections),
+    ...(image.content.kind === "compressed"
+      ? ["The image inside:", ...sectionLines(image.content.inner.sections)]
+      : []),
     `  Signature is ${signerText(verification)}`,
     ...(image.files.length > 0 ? ["  Files:", ...indented(treeLines(image.files))] : []),
     ...(findings.length > 0 ? ["  Findings:", ...indented(findings)] : []),
