@@ -62,8 +62,8 @@ export async function packageApp(options: PackageOptions): Promise<PackedApp> {
 }
 
 /**
- * The time of packing. With SOURCE_DATE_EPOCH it is that, and the image id follows from the content:
- * the same input gives the same bytes up to the signature.
+ * The time of packing. With SOURCE_DATE_EPOCH it is that, and the image id follows from the
+ * content: the same input gives the same bytes up to the signature.
  * @throws LabError source-date-invalid
  */
 export function buildMoment(environment: NodeJS.ProcessEnv = process.env) {

@@ -1,6 +1,6 @@
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { systemErrorCode } from "../errors.ts";
+import { LabError, messageOf, systemErrorCode } from "../errors.ts";
 import { createSigner, createTrustStore, type Signer } from "../imagepackage/index.ts";
 import { createCertificate, generateKeyPair, privateKeyPem, splitPem } from "../pki/index.ts";
 
@@ -33,7 +33,16 @@ const fileIn = (stateFolder: string) => join(stateFolder, SIGNING_FOLDER, "devel
 
 function keyOf(stateFolder: string, text: string): DevelopmentKey {
   const [certificate = ""] = splitPem(text);
-  return { signer: createSigner(text, certificate), certificate, file: fileIn(stateFolder) };
+  const file = fileIn(stateFolder);
+  try {
+    return { signer: createSigner(text, certificate), certificate, file };
+  } catch (error) {
+    throw new LabError(
+      "signing-key-damaged",
+      `The lab's signing key cannot be used: ${file}: ${messageOf(error)}`,
+      "Remove the file; the next `spherule package` makes another, which signs new packages.",
+    );
+  }
 }
 
 /**
