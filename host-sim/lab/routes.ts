@@ -1,5 +1,6 @@
 import { press } from "../device/board.ts";
 import { LabError } from "../errors.ts";
+import type { Acknowledgement } from "../hub/c2d.ts";
 import { isObject, type JsonObject } from "../hub/json.ts";
 import { callMethod, methodCall } from "../hub/methods.ts";
 import { twinJson } from "../hub/views.ts";
@@ -96,12 +97,21 @@ async function invoke({ hub }: Lab, request: ApiRequest): Promise<JsonObject> {
 
 function sendMessage({ hub }: Lab, request: ApiRequest): void {
   const { deviceId } = hub.devices.get(request.parameters.deviceId as string);
-  const { body, properties } = object(request);
+  const { body, properties, messageId, ack } = object(request);
   const pairs = isObject(properties) ? Object.entries(properties) : [];
   hub.c2d.enqueue(deviceId, {
     body: Buffer.from(String(body ?? ""), "base64"),
     properties: Object.fromEntries(pairs.map(([name, value]) => [name, String(value)])),
+    ...(typeof messageId === "string" ? { messageId } : {}),
+    ...(ack === undefined ? {} : { ack: acknowledgement(ack) }),
   });
+}
+
+function acknowledgement(value: JsonObject[string]): Acknowledgement {
+  const known = ["none", "positive", "negative", "full"] as const;
+  const found = known.find((each) => each === value);
+  if (found) return found;
+  throw badField("ack", known.join(", "));
 }
 
 /** `{speed}`, `{jumpSeconds}` or `{time}` (ISO 8601). */

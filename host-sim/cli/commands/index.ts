@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { register as build } from "./build.ts";
 import { register as exec } from "./exec.ts";
 import { register as hardwareDefinition } from "./hardware-definition.ts";
+import { register as hub } from "./hub/hub.ts";
 import { register as imagePackage } from "./image-package.ts";
 import { register as message } from "./message.ts";
 import { register as method } from "./method.ts";
@@ -25,5 +26,6 @@ export const nouns: readonly ((program: Command) => void)[] = [
   twin,
   method,
   message,
+  hub,
   state,
 ];
