@@ -1,4 +1,5 @@
 import { RealClock } from "./clock/index.ts";
+import { DPS_HOST } from "./device/hub-client/registration.ts";
 import type { SphereOs } from "./device/sphere-os.ts";
 import type { Dps } from "./hub/dps/dps.ts";
 import type { Hub } from "./hub/hub.ts";
@@ -9,7 +10,6 @@ import type { BuiltApp } from "./lab/app-image.ts";
 import {
   type Cloud,
   type CloudOptions,
-  DPS_DEVICE_NAME,
   eventHubConnectionString,
   redirectsTo,
   startCloud,
@@ -162,7 +162,7 @@ function describe(
       eventHubConnectionString: eventHubConnectionString(hub),
     },
     dps: {
-      hostName: DPS_DEVICE_NAME,
+      hostName: DPS_HOST,
       idScope: dps.idScope,
       serviceConnectionString: dps.connectionString,
     },

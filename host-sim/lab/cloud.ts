@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Clock } from "../clock/index.ts";
+import { DPS_HOST } from "../device/hub-client/registration.ts";
 import { createDps, type Dps } from "../hub/dps/dps.ts";
 import { createHub, type Hub } from "../hub/hub.ts";
 import type { LimitOptions } from "../hub/limits.ts";
@@ -28,8 +29,7 @@ export interface CloudOptions {
 
 export type Cloud = Awaited<ReturnType<typeof startCloud>>;
 
-/** What devices dial to be registered, and what owners of enrollments dial. */
-export const DPS_DEVICE_NAME = "global.azure-devices-provisioning.net";
+/** What owners of enrollments dial; devices dial `DPS_HOST`. */
 const DPS_SERVICE_NAME = "spherule-dps.azure-devices-provisioning.net";
 const MANAGEMENT_NAME = "management.azure.com";
 
@@ -47,14 +47,7 @@ export async function startCloud(options: CloudOptions) {
   const caFile = join(state.folder, "ca.pem");
   writeAtomically(caFile, root.certificate);
   const credentials = issueServerCertificate(root, {
-    dns: [
-      hubName,
-      "localhost",
-      eventHubName(hub),
-      DPS_DEVICE_NAME,
-      DPS_SERVICE_NAME,
-      MANAGEMENT_NAME,
-    ],
+    dns: [hubName, "localhost", eventHubName(hub), DPS_HOST, DPS_SERVICE_NAME, MANAGEMENT_NAME],
     ip: ["127.0.0.1"],
   });
   const listenersAt = (ports: CloudOptions["ports"]) =>
@@ -85,7 +78,7 @@ export async function startCloud(options: CloudOptions) {
 /** `name:port` → `address:port` of everything that clients dial by its real name. */
 export function redirectsTo(hub: Hub, dps: Dps, addresses: ListenerAddresses) {
   const real = { 8883: "mqtt", 443: "https", 5671: "amqp" } as const;
-  const names = [hub.hostName, eventHubName(hub), DPS_DEVICE_NAME, dps.hostName, MANAGEMENT_NAME];
+  const names = [hub.hostName, eventHubName(hub), DPS_HOST, dps.hostName, MANAGEMENT_NAME];
   return Object.fromEntries(
     names.flatMap((name) =>
       Object.entries(real).map(([port, listener]) => {

@@ -1,13 +1,14 @@
 import type { Clock } from "../clock/index.ts";
 import { type Board, createBoard } from "../device/board.ts";
 import { createDeviceAuth, type DeviceAuth } from "../device/device-auth.ts";
+import { DPS_HOST } from "../device/hub-client/registration.ts";
 import { createNetwork } from "../device/network.ts";
 import { createSphereOs } from "../device/sphere-os.ts";
 import { type HardwareDefinition, manifestValue } from "../imagepackage/hardware-definition.ts";
 import type { Manifest } from "../imagepackage/manifest.ts";
 import type { Logger } from "../log.ts";
 import { answerChallenge, type ManufacturedDevice } from "../security-service/index.ts";
-import { type Cloud, DPS_DEVICE_NAME } from "./cloud.ts";
+import type { Cloud } from "./cloud.ts";
 import { type OtherHub, staticDeviceAuth } from "./other-hub.ts";
 import type { LabState } from "./state.ts";
 
@@ -30,9 +31,7 @@ export function createVirtualDevice(options: VirtualDeviceOptions) {
   const route = { ...cloud.addresses.mqtt, ca: cloud.ca };
   const network = createNetwork({
     routes: new Map(
-      otherHub
-        ? []
-        : [cloud.hub.hostName, DPS_DEVICE_NAME].map((name) => [`${name}:${MQTT_PORT}`, route]),
+      otherHub ? [] : [cloud.hub.hostName, DPS_HOST].map((name) => [`${name}:${MQTT_PORT}`, route]),
     ),
     outside: otherHub !== undefined,
   });

@@ -1,6 +1,7 @@
 import { SteppedClock } from "../../host-sim/clock/index.ts";
 import { createBoard } from "../../host-sim/device/board.ts";
 import { createDeviceAuth } from "../../host-sim/device/device-auth.ts";
+import { DPS_HOST } from "../../host-sim/device/hub-client/registration.ts";
 import { createNetwork, type Route } from "../../host-sim/device/network.ts";
 import { createSphereOs } from "../../host-sim/device/sphere-os.ts";
 import { memoryStorage } from "../../host-sim/device/storage.ts";
@@ -64,7 +65,8 @@ export async function startDevice(options: { readonly withHub?: boolean; claim?:
     if (options.claim !== false) service.claim(TENANT, deviceId);
   }
   const routes = new Map<string, Route>();
-  if (lab) routes.set(`${HUB_NAME}:8883`, { host: "127.0.0.1", port: lab.port, ca: CA });
+  const route = lab && { host: "127.0.0.1", port: lab.port, ca: CA };
+  if (route) for (const name of [HUB_NAME, DPS_HOST]) routes.set(`${name}:8883`, route);
   const network = createNetwork({ routes });
   const deviceAuth = createDeviceAuth({
     clock,

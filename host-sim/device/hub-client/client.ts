@@ -1,9 +1,14 @@
-import { REASON_NO_NETWORK } from "../../../assembly/sphere/host/abi.ts";
+import { REASON_BAD_CREDENTIAL, REASON_NO_NETWORK } from "../../../assembly/sphere/host/abi.ts";
 import type { Clock, TimerHandle } from "../../clock/index.ts";
+import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { DeviceAuth, DeviceCredentials } from "../device-auth.ts";
 import type { Network, Route } from "../network.ts";
 import { type ConnectionEvents, type HubConnection, openConnection } from "./connection.ts";
+import { DPS_HOST, registerDevice } from "./registration.ts";
+
+/** What the manifest's arguments name: a hub, or the scope of a service that assigns one. */
+export type HubTarget = { readonly hostName: string } | { readonly idScope: string };
 
 export interface HubClientOptions {
   readonly clock: Clock;
@@ -11,7 +16,7 @@ export interface HubClientOptions {
   readonly network: Network;
   readonly deviceAuth: DeviceAuth;
   readonly deviceId: string;
-  readonly hostName: string;
+  readonly target: HubTarget;
   /** The manifest's `AllowedConnections`. */
   readonly allowedConnections: readonly string[];
   /** The manifest's `DeviceAuthentication`: a tenant, or empty without the capability. */
@@ -26,12 +31,19 @@ const MQTT_PORT = 8883;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 
+interface Way {
+  readonly credentials: DeviceCredentials;
+  readonly route: Route;
+}
+
 /** Something that only an edit of the manifest can change is told once, not at every attempt. */
 type Obstacle = { readonly log: string; readonly wait: boolean };
 
 /** Keeps a device connected: waits for what is missing, connects, and connects again. */
 export function createHubClient(options: HubClientOptions) {
-  const { clock, logger, network, deviceAuth, hostName } = options;
+  const { clock, logger, network, deviceAuth, target } = options;
+  let registering: AbortController | undefined;
+  let hostName = "hostName" in target ? target.hostName : DPS_HOST;
   let connection: HubConnection | undefined;
   let connected = false;
   let retryMs = FIRST_RETRY_MS;
@@ -58,8 +70,9 @@ export function createHubClient(options: HubClientOptions) {
     },
   };
   const stopNetwork = network.onChange((up) => {
-    if (!up) connection?.cut();
-    else again();
+    if (up) return again();
+    registering?.abort();
+    connection?.cut();
   });
   const stopAuth = deviceAuth.onReady(again);
 
@@ -76,7 +89,7 @@ export function createHubClient(options: HubClientOptions) {
   }
 
   function again(): void {
-    if (!running || connection) return;
+    if (!running || connection || registering) return;
     clock.clearTimer(timer);
     timer = clock.setTimer(0, attempt);
   }
@@ -88,19 +101,51 @@ export function createHubClient(options: HubClientOptions) {
     retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
   }
 
-  function attempt(): void {
-    if (!running || connection) return;
+  /** Certificate and way to a host, or undefined when something stands in between. */
+  function wayTo(host: string): Way | undefined {
     const credentials = deviceAuth.current();
-    const route = network.up ? network.resolve(hostName, MQTT_PORT) : undefined;
-    const obstacle = obstacleOf(options, credentials, route);
-    if (obstacle || !credentials || !route) {
-      tell(obstacle?.log ?? "");
-      lost(REASON_NO_NETWORK, obstacle?.log ?? "");
-      if (!obstacle?.wait) retry();
-      return;
-    }
+    const route = network.up ? network.resolve(host, MQTT_PORT) : undefined;
+    const obstacle = obstacleOf(options, host, credentials, route);
+    if (!obstacle && credentials && route) return { credentials, route };
+    tell(obstacle?.log ?? "");
+    lost(REASON_NO_NETWORK, obstacle?.log ?? "");
+    if (!obstacle?.wait) retry();
+    return undefined;
+  }
+
+  function attempt(): void {
+    if (!running || connection || registering) return;
+    if ("idScope" in target) void register(target.idScope);
+    else open(target.hostName, options.deviceId);
+  }
+
+  function open(host: string, deviceId: string): void {
+    hostName = host;
+    const way = wayTo(host);
+    if (!way) return;
+    connection = openConnection({ ...way, hostName, deviceId, modelId: options.modelId, events });
+  }
+
+  /** Before each connection: the identity in the hub carries the certificate of the day. */
+  async function register(idScope: string): Promise<void> {
+    const way = wayTo(DPS_HOST);
+    if (!way) return;
     const { deviceId, modelId } = options;
-    connection = openConnection({ route, hostName, deviceId, modelId, credentials, events });
+    registering = new AbortController();
+    const { signal } = registering;
+    try {
+      const request = { ...way, clock, idScope, deviceId, modelId, signal };
+      const assigned = await registerDevice(request);
+      registering = undefined;
+      logger.info(`assigned to ${assigned.hostName}`);
+      if (running) open(assigned.hostName, assigned.deviceId);
+    } catch (error) {
+      registering = undefined;
+      if (!running) return;
+      tell(`no assignment: ${messageOf(error)}`);
+      lost(REASON_BAD_CREDENTIAL, messageOf(error));
+      retry();
+    }
   }
 
   timer = clock.setTimer(0, attempt);
@@ -114,6 +159,7 @@ export function createHubClient(options: HubClientOptions) {
       running = false;
       connected = false;
       clock.clearTimer(timer);
+      registering?.abort();
       stopNetwork();
       stopAuth();
       await connection?.end();
@@ -125,10 +171,11 @@ export function createHubClient(options: HubClientOptions) {
 /** Why no attempt makes sense now; `wait` when an event will come that changes it. */
 function obstacleOf(
   options: HubClientOptions,
+  hostName: string,
   credentials: DeviceCredentials | undefined,
   route: Route | undefined,
 ): Obstacle | undefined {
-  const { hostName, tenantId, network } = options;
+  const { tenantId, network } = options;
   if (!options.allowedConnections.some((host) => host.toLowerCase() === hostName.toLowerCase())) {
     const log =
       `no connection to ${hostName}: it is not in AllowedConnections of app_manifest.json, ` +

@@ -7,7 +7,12 @@ import {
   ENOENT,
   ENOTCONN,
 } from "../../../assembly/sphere/host/errors.ts";
-import { createHubClient, type HubClient, type HubClientOptions } from "../hub-client/client.ts";
+import {
+  createHubClient,
+  type HubClient,
+  type HubClientOptions,
+  type HubTarget,
+} from "../hub-client/client.ts";
 
 const LARGEST_MESSAGE = 262_144;
 const LARGEST_REPORT = 32_768;
@@ -31,9 +36,9 @@ interface Method {
   answered: boolean;
 }
 
-export interface IothubOptions extends Omit<HubClientOptions, "events" | "modelId" | "hostName"> {
+export interface IothubOptions extends Omit<HubClientOptions, "events" | "modelId" | "target"> {
   /** From the manifest's arguments; undefined when they name no hub. */
-  readonly hostName: string | undefined;
+  readonly target: HubTarget | undefined;
   /** Hands an event to the app; `prepare` and `finish` run right before and after it. */
   readonly emit: (
     kind: number,
@@ -94,9 +99,9 @@ export function createIothub(options: IothubOptions) {
   return {
     open(modelId: string): number {
       if (client) return EBUSY;
-      const { hostName } = options;
-      if (hostName === undefined) return EINVAL;
-      client = createHubClient({ ...options, hostName, modelId, events });
+      const { target } = options;
+      if (target === undefined) return EINVAL;
+      client = createHubClient({ ...options, target, modelId, events });
       return 0;
     },
     send(id: number, body: Uint8Array, properties: string): number {

@@ -5,6 +5,7 @@ import type { Manifest } from "../../imagepackage/manifest.ts";
 import type { Logger } from "../../log.ts";
 import type { Board } from "../board.ts";
 import type { DeviceAuth } from "../device-auth.ts";
+import type { HubTarget } from "../hub-client/client.ts";
 import type { Network } from "../network.ts";
 import type { MutableStorage } from "../storage.ts";
 import { createGpio } from "./gpio.ts";
@@ -47,7 +48,7 @@ export function createSession(options: SessionOptions) {
   const timers = createTimers(clock, options.onTimer);
   const iothub = createIothub({
     ...options,
-    hostName: argumentAfter(args, "--Hostname"),
+    target: targetFrom(args),
     allowedConnections: capabilities.AllowedConnections ?? [],
     tenantId: capabilities.DeviceAuthentication ?? "",
   });
@@ -78,6 +79,14 @@ export function createSession(options: SessionOptions) {
       await iothub.end();
     },
   };
+}
+
+/** `--ScopeID` goes by the Device Provisioning Service, `--Hostname` straight to a hub. */
+function targetFrom(args: readonly string[]): HubTarget | undefined {
+  const idScope = argumentAfter(args, "--ScopeID");
+  if (idScope !== undefined) return { idScope };
+  const hostName = argumentAfter(args, "--Hostname");
+  return hostName === undefined ? undefined : { hostName };
 }
 
 function argumentAfter(args: readonly string[], name: string): string | undefined {
