@@ -6,6 +6,7 @@ import { createApiServer, type LabEvent } from "./lab/api.ts";
 import type { BuiltApp } from "./lab/app-image.ts";
 import { type Cloud, startCloud } from "./lab/cloud.ts";
 import type { LabDescription } from "./lab/description.ts";
+import { startDeviceRest } from "./lab/device-rest.ts";
 import { enrol, labDevice } from "./lab/enrolment.ts";
 import { joinedApp, type OtherHub } from "./lab/other-hub.ts";
 import { labRoutes } from "./lab/routes.ts";
@@ -25,6 +26,8 @@ export interface LabOptions {
   /** 0, any free port, when absent. */
   readonly mqttPort?: number;
   readonly apiPort?: number;
+  /** Of the device's REST API. */
+  readonly deviceRestPort?: number;
   /** Leaves the device as it left the factory. */
   readonly unclaimed?: boolean;
   /** Connects the device to this hub in place of the lab's own. */
@@ -98,6 +101,11 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
     logger: logger.named("device"),
   });
   cleanups.push(() => device.stop());
+  const deviceRest = await startDeviceRest({
+    ...{ os: device, state, host, logger: logger.named("device") },
+    port: options.deviceRestPort ?? 0,
+  });
+  cleanups.push(() => deviceRest.stop());
 
   let description: LabDescription | undefined;
   const lab: Lab = {
@@ -116,7 +124,10 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   const address = await api.start();
   cleanups.push(() => api.stop());
   const url = `http://${address.host}:${address.port}`;
-  description = describe(cloud, device.deviceId, tenantId, url, options.stateFolder);
+  description = {
+    ...describe(cloud, device.deviceId, tenantId, url, options.stateFolder),
+    deviceRest: deviceRest.description,
+  };
   if (options.stateFolder !== undefined) {
     writeLocator(options.stateFolder, { processId: process.pid, api: url });
   }
@@ -131,7 +142,7 @@ function describe(
   tenantId: string,
   api: string,
   stateFolder: string | undefined,
-): LabDescription {
+): Omit<LabDescription, "deviceRest"> {
   return {
     version: packageVersion(),
     processId: process.pid,

@@ -16,6 +16,7 @@ export interface LabCommandOptions {
   readonly release?: boolean;
   readonly mqttPort?: number;
   readonly apiPort?: number;
+  readonly deviceRestPort?: number;
   readonly hub?: string;
   readonly deviceId?: string;
   readonly cert?: string;
@@ -34,6 +35,11 @@ export function withLabOptions(command: Command): Command {
     .option(
       "--api-port <port>",
       "the lab's own port; any free one if absent",
+      wholeNumber(0, 65_535),
+    )
+    .option(
+      "--device-rest-port <port>",
+      "the device's REST API; any free port if absent",
       wholeNumber(0, 65_535),
     )
     .option("--hub <host>", "join this hub, for example a real one, in place of the lab's own")
@@ -71,6 +77,7 @@ export async function labOptions(
     unclaimed: options.unclaimed,
     mqttPort: options.mqttPort,
     apiPort: options.apiPort,
+    deviceRestPort: options.deviceRestPort,
   };
 }
 

@@ -43,6 +43,7 @@ export function createApplications(surroundings: AppSurroundings, system: Device
   const installed = new Map<string, Installed>();
   const output = createSignal<{ readonly componentId: string; readonly text: string }>();
   const changed = createSignal<string>();
+  let peakBytes = 0;
 
   const key = (componentId: string) => componentId.toLowerCase();
   const note = (event: "appStarting" | "appStopping" | "appDebugging", componentId: string) =>
@@ -110,7 +111,16 @@ export function createApplications(surroundings: AppSurroundings, system: Device
     changed.emit(componentId);
   }
 
+  /** An app's memory only grows, so it is enough to look at its end and when somebody asks. */
+  function measure(): number {
+    const all = [...installed.values()];
+    const bytes = all.reduce((sum, { runner }) => sum + runner.status().memoryBytes, 0);
+    peakBytes = Math.max(peakBytes, bytes);
+    return bytes;
+  }
+
   async function stop(app: Installed): Promise<void> {
+    measure();
     app.wanted = "stopped";
     note("appStopping", app.identity.componentId);
     await app.runner.stop();
@@ -169,9 +179,8 @@ export function createApplications(surroundings: AppSurroundings, system: Device
       const used = storage.read(0, MOST_STORAGE_BYTES).length;
       return { UsageKB: Math.ceil(used / 1024), LimitKB: limit };
     },
-    /** Bytes of memory of all apps. */
-    memoryBytes: (): number =>
-      [...installed.values()].reduce((sum, { runner }) => sum + runner.status().memoryBytes, 0),
+    /** Bytes of memory of all apps, now and at most since the system came up. */
+    memory: () => ({ bytes: measure(), peakBytes }),
     /** All apps start at boot, also those that were stopped by hand before. */
     async startAll(): Promise<void> {
       for (const app of installed.values()) {
@@ -182,6 +191,7 @@ export function createApplications(surroundings: AppSurroundings, system: Device
     },
     async stopAll(): Promise<void> {
       for (const app of installed.values()) if (app.wanted !== "stopped") await stop(app);
+      peakBytes = 0;
     },
     onOutput: output.subscribe,
     /** An app came, went, started or stopped. */

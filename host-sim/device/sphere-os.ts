@@ -34,11 +34,13 @@ export function createSphereOs(options: SphereOsOptions) {
   const power = createSignal<boolean>();
   let rebootTimer: TimerHandle | undefined;
   let on = false;
+  let stopped = false;
   /** The app that the lab itself builds and installs. */
   let own = "";
 
   function boot(): void {
     rebootTimer = undefined;
+    stopped = false;
     on = true;
     system.boot();
     deviceAuth.start();
@@ -75,13 +77,18 @@ export function createSphereOs(options: SphereOsOptions) {
       if (applications.find(own)) await applications.stop(own);
     },
     start: boot,
-    stop: goDown,
+    async stop(): Promise<void> {
+      stopped = true;
+      await goDown();
+    },
     get on(): boolean {
       return on;
     },
     /** Goes down at once and comes up after the time that a restart takes. */
     async restart(): Promise<void> {
+      if (!on) return;
       await goDown();
+      if (stopped) return;
       rebootTimer = clock.setTimer(options.rebootMs ?? REBOOT_MS, () => {
         boot();
         void applications.startAll();

@@ -3,6 +3,7 @@ import { type Board, createBoard } from "../device/board.ts";
 import { createDeviceAuth, type DeviceAuth } from "../device/device-auth.ts";
 import { createNetwork } from "../device/network.ts";
 import { createSphereOs } from "../device/sphere-os.ts";
+import { createDeviceSystem } from "../device/system/system.ts";
 import { type HardwareDefinition, manifestValue } from "../imagepackage/hardware-definition.ts";
 import type { Manifest } from "../imagepackage/manifest.ts";
 import type { Logger } from "../log.ts";
@@ -28,7 +29,10 @@ export interface VirtualDeviceOptions {
 export function createVirtualDevice(options: VirtualDeviceOptions) {
   const { clock, logger, cloud, otherHub, manufactured } = options;
   const route = { ...cloud.address, ca: cloud.ca };
+  const deviceId = otherHub?.deviceId ?? manufactured.deviceId;
+  const system = createDeviceSystem({ clock, store: options.state.store, deviceId });
   const network = createNetwork({
+    link: system.link,
     routes: new Map(otherHub ? [] : [[`${cloud.hub.hostName}:${MQTT_PORT}`, route]]),
     outside: otherHub !== undefined,
   });
@@ -39,9 +43,10 @@ export function createVirtualDevice(options: VirtualDeviceOptions) {
   return createSphereOs({
     clock,
     logger,
-    deviceId: otherHub?.deviceId ?? manufactured.deviceId,
+    deviceId,
     board: boardOf(options.hardware),
     network,
+    system,
     deviceAuth,
     storage: options.state.storage,
   });
@@ -56,7 +61,8 @@ function attestation({ service }: Cloud, { deviceId, attestationKey }: Manufactu
   };
 }
 
-function boardOf(hardware: HardwareDefinition): Board {
+/** The pins of a board, all of them, with the names that its hardware definition gives them. */
+export function boardOf(hardware: HardwareDefinition): Board {
   const named = new Map<string, number>();
   for (const { Name: name, Type: type } of hardware.peripherals.values()) {
     const value = manifestValue(hardware, name);

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { register as build } from "./build.ts";
+import { register as deviceServer } from "./device-server.ts";
 import { register as exec } from "./exec.ts";
 import { register as message } from "./message.ts";
 import { register as method } from "./method.ts";
@@ -20,4 +21,5 @@ export const nouns: readonly ((program: Command) => void)[] = [
   method,
   message,
   state,
+  deviceServer,
 ];

@@ -1,0 +1,117 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Clock, RealClock } from "../clock/index.ts";
+import type { DeviceAuth } from "../device/device-auth.ts";
+import { createNetwork } from "../device/network.ts";
+import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
+import type { EnterpriseWifi } from "../device/system/enterprise.ts";
+import { createDeviceSystem } from "../device/system/system.ts";
+import { createDiscovery } from "../device-rest/index.ts";
+import { readHardwareDefinition } from "../imagepackage/hardware-definition.ts";
+import { createLogger, type LogSink } from "../log.ts";
+import { packageFolder } from "../paths.ts";
+import type { Address } from "../service.ts";
+import { startDeviceRest } from "./device-rest.ts";
+import { labDevice } from "./enrolment.ts";
+import { type LabState, openState } from "./state.ts";
+import { boardOf } from "./virtual-device.ts";
+
+export interface DeviceServerOptions {
+  readonly address: string;
+  readonly port: number;
+  /** Of the device communication service, which listens on this computer only. */
+  readonly dcsPort: number;
+  /** Where an app that is debugged writes its output. */
+  readonly outputPort: number;
+  /** Gets `device-ca.pem` and what the made-up company of the neighbourhood hands out. */
+  readonly certDir: string;
+  readonly rebootMs: number;
+  /** In memory when absent. */
+  readonly stateFolder?: string;
+  readonly apiVersion?: string;
+  readonly onLine?: LogSink;
+  readonly clock?: Clock;
+}
+
+export interface DeviceServer {
+  readonly os: SphereOs;
+  readonly rest: Address;
+  readonly discovery: Address;
+  readonly caFile: string;
+  stop(): Promise<void>;
+}
+
+/** As long as the device's cable is plugged in here. */
+const CONNECTION_PATH = "223";
+const HARDWARE = "hardware-definitions/mt3620_rdb.json";
+
+/** A virtual device of its own with its REST API, without a cloud behind it. */
+export async function startDeviceServer(options: DeviceServerOptions): Promise<DeviceServer> {
+  const clock = options.clock ?? new RealClock();
+  const state = openState(options.stateFolder);
+  const cleanups: (() => unknown)[] = [() => state.close()];
+  const stop = async () => {
+    for (let next = cleanups.pop(); next; next = cleanups.pop()) await next();
+  };
+  try {
+    const logger = createLogger("device", () => clock.now(), options.onLine ?? (() => {}));
+    const os = createDevice(options, clock, state, logger);
+    cleanups.push(() => os.stop());
+    os.start();
+    writeEnterprise(join(options.certDir, "enterprise-wifi"), os.system.enterprise);
+    const { address: host, port, outputPort, apiVersion } = options;
+    const rest = await startDeviceRest({
+      ...{ os, logger, host, port, outputPort, apiVersion },
+      state: { store: state.store, folder: options.certDir },
+    });
+    cleanups.push(() => rest.stop());
+    const { ca, ...where } = rest.description;
+    const discovery = createDiscovery({
+      ...{ host: "127.0.0.1", port: options.dcsPort },
+      devices: () => [{ IpAddress: where.address, DeviceConnectionPath: CONNECTION_PATH }],
+    });
+    const discoveryAddress = await discovery.start();
+    cleanups.push(() => discovery.stop());
+    return {
+      ...{ os, caFile: ca, stop, discovery: discoveryAddress },
+      rest: { host: where.address, port: where.port },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function createDevice(
+  options: DeviceServerOptions,
+  clock: Clock,
+  state: LabState,
+  logger: ReturnType<typeof createLogger>,
+): SphereOs {
+  const { deviceId } = labDevice(state.store);
+  const { store } = state;
+  const system = createDeviceSystem({ clock, store, deviceId, factory: "fresh" });
+  const hardware = readHardwareDefinition(join(packageFolder(), HARDWARE));
+  return createSphereOs({
+    ...{ clock, logger, deviceId, system, rebootMs: options.rebootMs },
+    board: boardOf(hardware),
+    network: createNetwork({ routes: new Map(), link: system.link }),
+    deviceAuth: NO_CLOUD,
+    storage: state.storage,
+  });
+}
+
+/** Nobody attests the device, so it never holds a certificate. */
+const NO_CLOUD: DeviceAuth = {
+  current: () => undefined,
+  onReady: () => () => {},
+  start() {},
+  stop() {},
+};
+
+function writeEnterprise(folder: string, enterprise: EnterpriseWifi): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "root-ca.pem"), enterprise.rootCa);
+  writeFileSync(join(folder, "client.pem"), enterprise.clientCertificate);
+  writeFileSync(join(folder, "client.key"), enterprise.clientKey, { mode: 0o600 });
+}
