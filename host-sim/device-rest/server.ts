@@ -102,6 +102,7 @@ export function createDeviceRestServer(options: DeviceRestOptions): Service {
 
   function followPower(on: boolean): void {
     if (!on) return void close();
+    if (server) return;
     open().catch((error) => logger.error(`the REST API is gone: ${messageOf(error)}`));
   }
 
