@@ -1,7 +1,6 @@
-import type { Manifest } from "../imagepackage/manifest.ts";
+import { type Manifest, PERIPHERAL_KINDS, pinsOf } from "../imagepackage/index.ts";
 import type { AppImage } from "./app.ts";
 import { type AppRunner, type AppSurroundings, createAppRunner } from "./app-runner.ts";
-import { pinsOf } from "./pins.ts";
 import { DeviceError, ERRORS, refuseIf } from "./system/device-error.ts";
 import type { FirewalledApp } from "./system/firewall.ts";
 import { createSignal } from "./system/kept.ts";
@@ -89,17 +88,22 @@ export function createApplications(surroundings: AppSurroundings, system: Device
     );
   }
 
+  /** Pins that apps hold, without those of one component. */
+  function pinsInUse(exceptComponent: string): Set<number> {
+    const others = [...installed.values()].filter(
+      ({ wanted, identity }) =>
+        wanted !== "stopped" && identity.componentId !== key(exceptComponent),
+    );
+    return new Set(others.flatMap(({ manifest }) => pinsOfManifest(manifest)));
+  }
+
   /** @throws DeviceError pinsInUse when another app that runs has one of its pins */
   function requireFreePins(manifest: Manifest): void {
-    const wanted = pinsOf(manifest.Capabilities);
-    for (const other of installed.values()) {
-      if (key(other.manifest.ComponentId) === key(manifest.ComponentId)) continue;
-      const taken = other.wanted === "stopped" ? new Set() : pinsOf(other.manifest.Capabilities);
-      refuseIf(
-        [...wanted].some((pin) => taken.has(pin)),
-        ERRORS.pinsInUse,
-      );
-    }
+    const taken = pinsInUse(manifest.ComponentId);
+    refuseIf(
+      pinsOfManifest(manifest).some((pin) => taken.has(pin)),
+      ERRORS.pinsInUse,
+    );
   }
 
   async function run(app: Installed, wanted: "running" | "debugging"): Promise<void> {
@@ -128,7 +132,7 @@ export function createApplications(surroundings: AppSurroundings, system: Device
   }
 
   return {
-    requireFreePins,
+    pinsInUse,
     list: (): AppIdentity[] => [...installed.values()].map(({ identity }) => identity),
     /** For the firewall. */
     firewalled: (): FirewalledApp[] => [...installed.values()],
@@ -150,6 +154,8 @@ export function createApplications(surroundings: AppSurroundings, system: Device
       changed.emit(componentId);
       if (start) await run(app, "running");
     },
+    /** Puts an app back that was installed before the process ended; it does not run yet. */
+    restore: (identity: AppIdentity, image: AppImage): void => void add(identity, image),
     /** Takes an app away, with its storage. What is not there is no mistake. */
     async remove(componentId: string): Promise<void> {
       const app = installed.get(key(componentId));
@@ -197,4 +203,11 @@ export function createApplications(surroundings: AppSurroundings, system: Device
     /** An app came, went, started or stopped. */
     onChange: changed.subscribe,
   };
+}
+
+function pinsOfManifest({ Capabilities: capabilities }: Manifest): number[] {
+  return PERIPHERAL_KINDS.flatMap((kind) => {
+    const values = capabilities[kind];
+    return Array.isArray(values) ? values.flatMap((value) => pinsOf(kind, value) ?? []) : [];
+  });
 }

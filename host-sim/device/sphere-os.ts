@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import type { TimerHandle } from "../clock/index.ts";
-import { openMemoryStore } from "../store/index.ts";
+import { installRefusal, refusalError } from "../imagepackage/index.ts";
+import { openMemoryStore, type Store } from "../store/index.ts";
 import type { AppImage } from "./app.ts";
 import type { AppStatus, AppSurroundings } from "./app-runner.ts";
 import { createApplications } from "./applications.ts";
+import { createImages, type ImageTrust } from "./images.ts";
 import { createSignal } from "./system/kept.ts";
 import { guidOf } from "./system/os-release.ts";
 import { createDeviceSystem, type DeviceSystem } from "./system/system.ts";
@@ -13,6 +15,10 @@ export type { AppStatus } from "./app-runner.ts";
 export interface SphereOsOptions extends AppSurroundings {
   /** What the system keeps beside its apps; a new one in memory when absent. */
   readonly system?: DeviceSystem;
+  /** Where installed packages are kept; in memory when absent. */
+  readonly store?: Store;
+  /** Whose packages the device takes; nobody's when absent. */
+  readonly trust?: ImageTrust;
   /** How long a restart takes. */
   readonly rebootMs?: number;
 }
@@ -20,6 +26,7 @@ export interface SphereOsOptions extends AppSurroundings {
 export type SphereOs = ReturnType<typeof createSphereOs>;
 
 const REBOOT_MS = 2_000;
+const TRUST_NOBODY: ImageTrust = { production: new Map(), development: new Map() };
 const NO_APP: AppStatus = {
   ...{ name: "", state: "stopped", starts: 0, lastExitCode: null },
   ...{ hubConnected: false, memoryBytes: 0 },
@@ -28,9 +35,12 @@ const NO_APP: AppStatus = {
 /** The virtual Sphere OS: installs apps, keeps them running, owns what outlives them. */
 export function createSphereOs(options: SphereOsOptions) {
   const { clock, deviceAuth, deviceId } = options;
-  const system =
-    options.system ?? createDeviceSystem({ clock, store: openMemoryStore(), deviceId });
+  const store = options.store ?? openMemoryStore();
+  const system = options.system ?? createDeviceSystem({ clock, store, deviceId });
   const applications = createApplications(options, system);
+  const { logger, trust = TRUST_NOBODY } = options;
+  const images = createImages({ store, logger, system, applications, trust });
+  images.restore();
   const power = createSignal<boolean>();
   let rebootTimer: TimerHandle | undefined;
   let on = false;
@@ -53,6 +63,7 @@ export function createSphereOs(options: SphereOsOptions) {
     rebootTimer = undefined;
     power.emit(false);
     deviceAuth.stop();
+    images.dropStaged();
     await applications.stopAll();
     system.shutDown();
   }
@@ -62,12 +73,19 @@ export function createSphereOs(options: SphereOsOptions) {
     board: options.board,
     network: options.network,
     deviceAuth,
-    ...{ system, applications },
-    /** Puts the lab's own app in place of the installed one and starts it. */
+    ...{ system, applications, images },
+    /**
+     * Puts the lab's own app in place of the installed one and starts it.
+     * @throws LabError install-refused; the installed one stays
+     */
     async install(next: AppImage): Promise<void> {
       const { ComponentId: componentId } = next.manifest;
+      const pinsInUse = applications.pinsInUse(componentId);
+      const refusal = installRefusal(next.manifest, { pinsInUse });
+      if (refusal) throw refusalError(refusal);
       if (own !== "" && own !== componentId) await applications.remove(own);
       own = componentId;
+      images.forget(componentId);
       await applications.install(identityOf(next), next, true);
     },
     async startApp(): Promise<void> {
@@ -76,7 +94,10 @@ export function createSphereOs(options: SphereOsOptions) {
     async stopApp(): Promise<void> {
       if (applications.find(own)) await applications.stop(own);
     },
-    start: boot,
+    start(): void {
+      boot();
+      void applications.startAll();
+    },
     async stop(): Promise<void> {
       stopped = true;
       await goDown();

@@ -7,6 +7,7 @@ import { LabError } from "../errors.ts";
 import {
   type HardwareDefinition,
   readHardwareDefinition,
+  refuseConflicts,
   resolveManifest,
 } from "../imagepackage/hardware-definition.ts";
 import { type Manifest, parseManifest } from "../imagepackage/manifest.ts";
@@ -37,7 +38,9 @@ export async function buildApp(
   compile: (request: CompileRequest) => Promise<CompiledApp> = compileApp,
 ): Promise<BuiltApp> {
   const hardware = readHardware(projectFolder);
-  const manifest = resolveManifest(readManifest(projectFolder), hardware);
+  const written = readManifest(projectFolder);
+  const manifest = resolveManifest(written, hardware);
+  refuseConflicts(written.Capabilities, manifest.Capabilities);
   const folder = join(projectFolder, "build/app", target);
   const file = join(folder, "app.wasm");
   const digest = digestOf(projectFolder, target);

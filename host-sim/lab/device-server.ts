@@ -4,7 +4,6 @@ import { type Clock, RealClock } from "../clock/index.ts";
 import type { DeviceAuth } from "../device/device-auth.ts";
 import { createNetwork } from "../device/network.ts";
 import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
-import type { EnterpriseWifi } from "../device/system/enterprise.ts";
 import { createDeviceSystem } from "../device/system/system.ts";
 import { createDiscovery } from "../device-rest/index.ts";
 import { readHardwareDefinition } from "../imagepackage/hardware-definition.ts";
@@ -13,6 +12,7 @@ import { packageFolder } from "../paths.ts";
 import type { Address } from "../service.ts";
 import { startDeviceRest } from "./device-rest.ts";
 import { labDevice } from "./enrolment.ts";
+import { imageSigners, imageTrust, type SigningKey } from "./image-signers.ts";
 import { type LabState, openState } from "./state.ts";
 import { boardOf } from "./virtual-device.ts";
 
@@ -23,9 +23,14 @@ export interface DeviceServerOptions {
   readonly dcsPort: number;
   /** Where an app that is debugged writes its output. */
   readonly outputPort: number;
-  /** Gets `device-ca.pem` and what the made-up company of the neighbourhood hands out. */
+  /**
+   * Gets `device-ca.pem`, the keys that sign packages for this device, and what the made-up company
+   * of the neighbourhood hands out for its Wi-Fi.
+   */
   readonly certDir: string;
   readonly rebootMs: number;
+  /** Further development certificates whose packages the device takes, PEM. */
+  readonly trust?: readonly string[];
   /** In memory when absent. */
   readonly stateFolder?: string;
   readonly apiVersion?: string;
@@ -58,7 +63,15 @@ export async function startDeviceServer(options: DeviceServerOptions): Promise<D
     const os = createDevice(options, clock, state, logger);
     cleanups.push(() => os.stop());
     os.start();
-    writeEnterprise(join(options.certDir, "enterprise-wifi"), os.system.enterprise);
+    mkdirSync(options.certDir, { recursive: true });
+    const { enterprise } = os.system;
+    writeKey(options.certDir, "enterprise-wifi-client", {
+      ...{ certificate: enterprise.clientCertificate, privateKey: enterprise.clientKey },
+    });
+    writeFileSync(join(options.certDir, "enterprise-wifi-ca.pem"), enterprise.rootCa);
+    const signers = imageSigners(state.store);
+    writeKey(options.certDir, "development-signing", signers.development);
+    writeKey(options.certDir, "production-signing", signers.production);
     const { address: host, port, outputPort, apiVersion } = options;
     const rest = await startDeviceRest({
       ...{ os, logger, host, port, outputPort, apiVersion },
@@ -93,7 +106,8 @@ function createDevice(
   const system = createDeviceSystem({ clock, store, deviceId, factory: "fresh" });
   const hardware = readHardwareDefinition(join(packageFolder(), HARDWARE));
   return createSphereOs({
-    ...{ clock, logger, deviceId, system, rebootMs: options.rebootMs },
+    ...{ clock, logger, deviceId, store, system, rebootMs: options.rebootMs },
+    trust: imageTrust(imageSigners(store), options.trust),
     board: boardOf(hardware),
     network: createNetwork({ routes: new Map(), link: system.link }),
     deviceAuth: NO_CLOUD,
@@ -109,9 +123,7 @@ const NO_CLOUD: DeviceAuth = {
   stop() {},
 };
 
-function writeEnterprise(folder: string, enterprise: EnterpriseWifi): void {
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "root-ca.pem"), enterprise.rootCa);
-  writeFileSync(join(folder, "client.pem"), enterprise.clientCertificate);
-  writeFileSync(join(folder, "client.key"), enterprise.clientKey, { mode: 0o600 });
+function writeKey(folder: string, name: string, { certificate, privateKey }: SigningKey): void {
+  writeFileSync(join(folder, `${name}.pem`), certificate);
+  writeFileSync(join(folder, `${name}.key`), privateKey, { mode: 0o600 });
 }

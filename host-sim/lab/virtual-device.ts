@@ -9,6 +9,7 @@ import type { Manifest } from "../imagepackage/manifest.ts";
 import type { Logger } from "../log.ts";
 import { answerChallenge, type ManufacturedDevice } from "../security-service/index.ts";
 import type { Cloud } from "./cloud.ts";
+import { imageSigners, imageTrust } from "./image-signers.ts";
 import { type OtherHub, staticDeviceAuth } from "./other-hub.ts";
 import type { LabState } from "./state.ts";
 
@@ -47,6 +48,8 @@ export function createVirtualDevice(options: VirtualDeviceOptions) {
     board: boardOf(options.hardware),
     network,
     system,
+    store: options.state.store,
+    trust: imageTrust(imageSigners(options.state.store)),
     deviceAuth,
     storage: options.state.storage,
   });

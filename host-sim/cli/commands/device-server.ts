@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { DeviceServer } from "../../lab/device-server.ts";
 import { liveLine } from "../live.ts";
 import { wholeNumber } from "../options.ts";
+import { readText } from "../read-text.ts";
 
 interface DeviceServerCommand {
   readonly address: string;
@@ -13,6 +14,7 @@ interface DeviceServerCommand {
   readonly rebootMs: number;
   readonly state: string;
   readonly apiVersion?: string;
+  readonly trust?: readonly string[];
 }
 
 /** The word for a state that is kept nowhere. */
@@ -32,16 +34,18 @@ export function register(program: Command): void {
     .option("--reboot-ms <ms>", "how long a restart takes", wholeNumber(0, LONGEST_REBOOT_MS), 2000)
     .option("--state <folder>", `where it keeps its state; "${FRESH}" keeps nothing`, FRESH)
     .option("--api-version <version>", "what it says of its REST API; 4.6.0 if absent")
+    .option("--trust <file...>", "development certificates (PEM) whose packages it takes too")
     .action((options: DeviceServerCommand) => run(options));
 }
 
 async function run(options: DeviceServerCommand): Promise<void> {
   const { startDeviceServer } = await import("../../lab/device-server.ts");
   const write = (line: string) => void process.stdout.write(`${line}\n`);
-  const { state, certDir, ...rest } = options;
+  const { state, certDir, trust, ...rest } = options;
   const server = await startDeviceServer({
     ...rest,
     certDir: resolve(certDir),
+    trust: trust?.map(readText),
     stateFolder: state === FRESH ? undefined : resolve(state),
     onLine: (line) => write(liveLine({ type: "log", line }, false)),
   });

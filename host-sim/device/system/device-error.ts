@@ -4,15 +4,14 @@
  */
 export const ERRORS = {
   permission: 13,
-  manifestForbidsCapability: 1_048_579,
-  invalidExecutable: 1_048_591,
   developmentNotEnabled: 1_048_596,
   pinsInUse: 1_048_601,
-  manifestUnreadable: 2_097_153,
+  manifestMissing: 2_097_177,
   noDebugServer: 3_145_738,
   imageNotTrusted: 7_340_047,
   notAPackage: 7_340_050,
   installFailed: 7_340_056,
+  imagePermission: 7_340_069,
   invalidComponentId: 7_340_079,
   invalidParameter: 10_485_761,
   busy: 10_485_765,
