@@ -41,6 +41,7 @@ export function createDeviceRestServer(options: DeviceRestOptions): Service {
   let state: ServiceState = "closed";
   let server: Server | undefined;
   let port = options.port;
+  let turn: Promise<unknown> = Promise.resolve();
   let unwatch = () => {};
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -52,11 +53,18 @@ export function createDeviceRestServer(options: DeviceRestOptions): Service {
     const { route: found, parameters } = route(method, path);
     requireAccess(os, found.access);
     const contentType = request.headers["content-type"];
-    const answer = await found.run({ parameters, body, contentType });
+    const answer = await inTurn(() => found.run({ parameters, body, contentType }));
     const reply = answer instanceof Reply ? answer : new Reply(answer);
     // The answer leaves first; then the device is gone.
     if (reply.options.restart) response.once("finish", () => setImmediate(() => void os.restart()));
     sendReply(response, reply);
+  }
+
+  /** One request at a time: none sees what another has done by half. */
+  function inTurn(run: () => unknown): Promise<unknown> {
+    const answer = turn.then(run);
+    turn = answer.catch(() => {});
+    return answer;
   }
 
   function note(method: string, path: string): void {

@@ -88,11 +88,11 @@ export function createApplications(surroundings: AppSurroundings, system: Device
     );
   }
 
-  /** Pins that apps hold, without those of one component. */
-  function pinsInUse(exceptComponent: string): Set<number> {
+  /** Pins that apps hold, without those of some components. */
+  function pinsInUse(...exceptComponents: readonly string[]): Set<number> {
+    const except = new Set(exceptComponents.map(key));
     const others = [...installed.values()].filter(
-      ({ wanted, identity }) =>
-        wanted !== "stopped" && identity.componentId !== key(exceptComponent),
+      ({ wanted, identity }) => wanted !== "stopped" && !except.has(identity.componentId),
     );
     return new Set(others.flatMap(({ manifest }) => pinsOfManifest(manifest)));
   }
@@ -205,7 +205,8 @@ export function createApplications(surroundings: AppSurroundings, system: Device
   };
 }
 
-function pinsOfManifest({ Capabilities: capabilities }: Manifest): number[] {
+/** The GPIO numbers that an app takes for itself, by themselves or as parts of a peripheral. */
+export function pinsOfManifest({ Capabilities: capabilities }: Manifest): number[] {
   return PERIPHERAL_KINDS.flatMap((kind) => {
     const values = capabilities[kind];
     return Array.isArray(values) ? values.flatMap((value) => pinsOf(kind, value) ?? []) : [];

@@ -16,7 +16,7 @@ import {
 import type { Logger } from "../log.ts";
 import type { Store } from "../store/index.ts";
 import type { AppImage } from "./app.ts";
-import type { AppIdentity, Applications } from "./applications.ts";
+import { type AppIdentity, type Applications, pinsOfManifest } from "./applications.ts";
 import { DeviceError, ERRORS, refuseIf } from "./system/device-error.ts";
 import { kept } from "./system/kept.ts";
 import { ABI_VERSIONS } from "./system/os-release.ts";
@@ -101,10 +101,12 @@ export function createImages(options: ImagesOptions) {
 
   /** Everything that speaks against an installation, found before anything is changed. */
   function checkAll(start: boolean): void {
+    const taken = new Set<number>();
     for (const { image } of staged.values()) {
       if (image.imageType !== APPLICATION) continue;
-      const pinsInUse = start ? applications.pinsInUse(image.componentId) : undefined;
-      requireManifest(image, pinsInUse);
+      const others = applications.pinsInUse(...staged.keys());
+      requireManifest(image, start ? new Set([...others, ...taken]) : undefined);
+      for (const pin of pinsOfManifest(loaded(image).manifest)) taken.add(pin);
     }
   }
 

@@ -3,6 +3,7 @@ import { connect } from "node:tls";
 import { SteppedClock } from "../../host-sim/clock/index.ts";
 import { createBoard } from "../../host-sim/device/board.ts";
 import type { DeviceAuth } from "../../host-sim/device/device-auth.ts";
+import type { ImageTrust } from "../../host-sim/device/images.ts";
 import { createNetwork } from "../../host-sim/device/network.ts";
 import { createSphereOs } from "../../host-sim/device/sphere-os.ts";
 import { type MutableStorage, memoryStorage } from "../../host-sim/device/storage.ts";
@@ -35,6 +36,7 @@ export const noDeviceAuth: DeviceAuth = {
 export interface TestDeviceOptions extends Partial<Omit<SystemOptions, "clock" | "deviceId">> {
   readonly rest?: Partial<DeviceRestOptions>;
   readonly deviceAuth?: DeviceAuth;
+  readonly trust?: ImageTrust;
   /** Storage of apps that outlives this device. */
   readonly storages?: Map<string, MutableStorage>;
 }
@@ -59,12 +61,13 @@ export function createDevice(options: TestDeviceOptions = {}) {
   };
   const pins = new Map([["BUTTON_A", BUTTON]]);
   const os = createSphereOs({
-    ...{ clock, logger, deviceId, system, storage, rebootMs: REBOOT_MS },
+    ...{ clock, logger, deviceId, system, storage, store, rebootMs: REBOOT_MS },
+    trust: options.trust,
     board: createBoard("test board", [4, 8, 9, 10, BUTTON, 13], pins),
     network: createNetwork({ routes: new Map(), link: system.link }),
     deviceAuth: options.deviceAuth ?? noDeviceAuth,
   });
-  return { os, clock, logger, lines, store, system, deviceId };
+  return { os, clock, logger, lines, store, storages, system, deviceId };
 }
 
 /** A device with its REST API on a real socket. */

@@ -151,7 +151,7 @@ test("the strongest network that lets the device in is joined; the next one when
 for (const [what, body, number] of [
   ["no name", { securityState: "open" }, 10485761],
   ["an empty name", { ssid: "", securityState: "open" }, 13631496],
-  ["a name of 33 bytes", { ssid: "é".repeat(16) + "x", securityState: "open" }, 13631503],
+  ["a name of 33 bytes", { ssid: `${"é".repeat(16)}x`, securityState: "open" }, 13631503],
   ["no security", { ssid: "a" }, 10485761],
   ["unknown security", { ssid: "a", securityState: "wep" }, 10485761],
   ["no key", { ssid: "a", securityState: "psk" }, 13631513],
