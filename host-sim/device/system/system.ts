@@ -9,7 +9,7 @@ import { createErrorReports } from "./error-reports.ts";
 import { createInterfaces } from "./interfaces.ts";
 import { createSignal } from "./kept.ts";
 import { CAPABILITIES, createManufacturing, type ManufacturingOptions } from "./manufacturing.ts";
-import { OS_VERSIONS, osRelease } from "./os-release.ts";
+import { OS_VERSIONS, type OsRelease, osRelease } from "./os-release.ts";
 import { createProxy } from "./proxy.ts";
 import { createTimeSync } from "./time-sync.ts";
 import { createWifi } from "./wifi.ts";
@@ -31,8 +31,8 @@ export interface SystemOptions {
   readonly accessPoints?: readonly AccessPoint[];
   /** Whether the board has an Ethernet adapter. */
   readonly ethernet?: boolean;
-  /** The newest one when absent. */
-  readonly osVersion?: string;
+  /** The system that is installed; the newest one when absent. */
+  readonly release?: OsRelease;
 }
 
 export type DeviceSystem = ReturnType<typeof createDeviceSystem>;
@@ -57,7 +57,7 @@ export function createDeviceSystem(options: SystemOptions) {
   const timeSync = createTimeSync(store, interfaces);
   const log = createDeviceLog(store, sinceBoot);
   const errorReports = createErrorReports(store);
-  const release = osRelease(options.osVersion ?? OS_VERSIONS.at(-1) ?? "");
+  const release = options.release ?? osRelease(OS_VERSIONS.at(-1) ?? "");
   let boots = 0;
 
   return {
