@@ -1,6 +1,7 @@
 import { RealClock } from "./clock/index.ts";
 import type { SphereOs } from "./device/sphere-os.ts";
 import type { Hub } from "./hub/hub.ts";
+import type { TrustStore } from "./imagepackage/index.ts";
 import type { Manifest } from "./imagepackage/manifest.ts";
 import { createApiServer, type LabEvent } from "./lab/api.ts";
 import type { BuiltApp } from "./lab/app-image.ts";
@@ -28,6 +29,8 @@ export interface LabOptions {
   readonly apiPort?: number;
   /** Of the device's REST API. */
   readonly deviceRestPort?: number;
+  /** Whose packages the device takes for development; the state folder's key when absent. */
+  readonly developers?: () => TrustStore;
   /** Leaves the device as it left the factory. */
   readonly unclaimed?: boolean;
   /** Connects the device to this hub in place of the lab's own. */
@@ -98,6 +101,7 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   });
   const device = createVirtualDevice({
     ...{ clock, state, cloud, manufactured, hardware, manifest, otherHub },
+    developers: options.developers,
     logger: logger.named("device"),
   });
   cleanups.push(() => device.stop());

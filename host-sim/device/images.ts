@@ -22,12 +22,12 @@ import { kept } from "./system/kept.ts";
 import { ABI_VERSIONS } from "./system/os-release.ts";
 import type { DeviceSystem } from "./system/system.ts";
 
-/** Whose packages a device takes. */
+/** Whose packages a device takes; asked for at each package. */
 export interface ImageTrust {
   /** The Security Service: always. */
-  readonly production: TrustStore;
+  production(): TrustStore;
   /** Developers: while the device has the application development capability. */
-  readonly development: TrustStore;
+  development(): TrustStore;
 }
 
 export interface ImagesOptions {
@@ -66,10 +66,10 @@ export function createImages(options: ImagesOptions) {
   /** @throws DeviceError imageNotTrusted, permission */
   function requireTrust(bytes: Uint8Array, image: Image): void {
     const capability = isCapability(image);
-    const production = verifyImage(bytes, trust.production).verdict === "valid";
+    const production = verifyImage(bytes, trust.production()).verdict === "valid";
     const developer = manufacturing.mayDevelop && !capability;
     const good =
-      production || (developer && verifyImage(bytes, trust.development).verdict === "valid");
+      production || (developer && verifyImage(bytes, trust.development()).verdict === "valid");
     // A locked device takes nothing but what unlocks it.
     refuseIf(manufacturing.locked && !capability, ERRORS.permission, "forbidden");
     refuseIf(!good, ERRORS.imageNotTrusted);

@@ -26,7 +26,10 @@ export interface SphereOsOptions extends AppSurroundings {
 export type SphereOs = ReturnType<typeof createSphereOs>;
 
 const REBOOT_MS = 2_000;
-const TRUST_NOBODY: ImageTrust = { production: new Map(), development: new Map() };
+const TRUST_NOBODY: ImageTrust = {
+  production: () => new Map(),
+  development: () => new Map(),
+};
 const NO_APP: AppStatus = {
   ...{ name: "", state: "stopped", starts: 0, lastExitCode: null },
   ...{ hubConnected: false, memoryBytes: 0 },

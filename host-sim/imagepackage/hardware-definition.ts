@@ -83,8 +83,8 @@ export function resolveManifest<Source extends Pick<Manifest, "Capabilities">>(
 }
 
 /**
- * Refuses peripherals that exclude each other, by the names that the author wrote. Rewriting does not
- * check this; the device does at installation, which is late to learn of it.
+ * Refuses peripherals that exclude each other, by the names that the author wrote. Rewriting does
+ * not check this; the device does at installation, which is late to learn of it.
  * @throws LabError peripherals-conflict
  */
 export function refuseConflicts(written: Capabilities, resolved: Capabilities): void {

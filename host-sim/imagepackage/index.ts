@@ -58,3 +58,11 @@ export {
   type Verdict,
   type Verification,
 } from "./signature.ts";
+export {
+  type Difference,
+  differences,
+  sectionTexts,
+  signerText,
+  summaryOf,
+  treeLines,
+} from "./summary.ts";

@@ -33,14 +33,13 @@ function applicationFindings(image: Image): string[] {
     ...(String(name).startsWith(image.name)
       ? []
       : [`the manifest's Name ${name} is not the metadata's ${image.name}`]),
-    ...(apiSet === image.apiSet
-      ? []
-      : [
-          `the manifest is for API set ${apiSet ?? "none"}, the metadata for ${image.apiSet ?? "none"}`,
-        ]),
+    ...(apiSet === image.apiSet ? [] : [apiSets(apiSet, image.apiSet)]),
     ...entryPointFindings(image, String(entry)),
   ];
 }
+
+const apiSets = (manifest: unknown, metadata: unknown): string =>
+  `the manifest is for API set ${manifest ?? "none"}, the metadata for ${metadata ?? "none"}`;
 
 /** The manifest of an application's image as JSON; undefined when there is none. */
 export function manifestOf(image: Image): Record<string, unknown> | undefined {

@@ -103,11 +103,7 @@ export function imageRefusal(bytes: Uint8Array, context: ImageContext): Refusal 
     const { verdict, thumbprint } = verifyImage(bytes, context.trusted);
     if (verdict !== "valid") {
       const why = `its signature is ${verdict === "invalid" ? "wrong" : `by ${thumbprint}`}`;
-      return refuse(
-        IMAGE_UPDATE,
-        15,
-        `the image is not trusted by the device (${why}); check if the application development capability is enabled`,
-      );
+      return refuse(IMAGE_UPDATE, 15, `the image is not trusted by the device: ${why}`);
     }
   } catch (error) {
     if (!(error instanceof LabError)) throw error;

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, RealClock } from "../clock/index.ts";
 import type { DeviceAuth } from "../device/device-auth.ts";
+import type { ImageTrust } from "../device/images.ts";
 import { createNetwork } from "../device/network.ts";
 import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
 import { createDeviceSystem } from "../device/system/system.ts";
@@ -10,9 +11,11 @@ import { readHardwareDefinition } from "../imagepackage/hardware-definition.ts";
 import { createLogger, type LogSink } from "../log.ts";
 import { packageFolder } from "../paths.ts";
 import type { Address } from "../service.ts";
+import type { Store } from "../store/index.ts";
 import { startDeviceRest } from "./device-rest.ts";
 import { labDevice } from "./enrolment.ts";
-import { imageSigners, imageTrust, type SigningKey } from "./image-signers.ts";
+import { productionKey, productionTrust, type SigningKey } from "./production-key.ts";
+import { developmentKey, labTrustStore } from "./signing-key.ts";
 import { type LabState, openState } from "./state.ts";
 import { boardOf } from "./virtual-device.ts";
 
@@ -24,13 +27,13 @@ export interface DeviceServerOptions {
   /** Where an app that is debugged writes its output. */
   readonly outputPort: number;
   /**
-   * Gets `device-ca.pem`, the keys that sign packages for this device, and what the made-up company
+   * Gets `device-ca.pem`, `signing/` with the key of developers, the production key that signs packages for this device, and what the made-up company
    * of the neighbourhood hands out for its Wi-Fi.
    */
   readonly certDir: string;
   readonly rebootMs: number;
-  /** Further development certificates whose packages the device takes, PEM. */
-  readonly trust?: readonly string[];
+  /** Further development certificates whose packages the device takes. */
+  readonly trust?: readonly { readonly name: string; readonly certificate: string }[];
   /** In memory when absent. */
   readonly stateFolder?: string;
   readonly apiVersion?: string;
@@ -69,9 +72,7 @@ export async function startDeviceServer(options: DeviceServerOptions): Promise<D
       ...{ certificate: enterprise.clientCertificate, privateKey: enterprise.clientKey },
     });
     writeFileSync(join(options.certDir, "enterprise-wifi-ca.pem"), enterprise.rootCa);
-    const signers = imageSigners(state.store);
-    writeKey(options.certDir, "development-signing", signers.development);
-    writeKey(options.certDir, "production-signing", signers.production);
+    writeKey(options.certDir, "production-signing", productionKey(state.store));
     const { address: host, port, outputPort, apiVersion } = options;
     const rest = await startDeviceRest({
       ...{ os, logger, host, port, outputPort, apiVersion },
@@ -107,12 +108,19 @@ function createDevice(
   const hardware = readHardwareDefinition(join(packageFolder(), HARDWARE));
   return createSphereOs({
     ...{ clock, logger, deviceId, store, system, rebootMs: options.rebootMs },
-    trust: imageTrust(imageSigners(store), options.trust),
+    trust: trustOf(options, store),
     board: boardOf(hardware),
     network: createNetwork({ routes: new Map(), link: system.link }),
     deviceAuth: NO_CLOUD,
     storage: state.storage,
   });
+}
+
+/** Developers sign with the key in the folder of certificates, which is made here. */
+function trustOf({ certDir, trust }: DeviceServerOptions, store: Store): ImageTrust {
+  developmentKey(certDir);
+  const development = labTrustStore(certDir, trust);
+  return { production: () => productionTrust(store), development: () => development };
 }
 
 /** Nobody attests the device, so it never holds a certificate. */

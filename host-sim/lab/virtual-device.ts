@@ -5,12 +5,14 @@ import { createNetwork } from "../device/network.ts";
 import { createSphereOs } from "../device/sphere-os.ts";
 import { createDeviceSystem } from "../device/system/system.ts";
 import { type HardwareDefinition, manifestValue } from "../imagepackage/hardware-definition.ts";
+import type { TrustStore } from "../imagepackage/index.ts";
 import type { Manifest } from "../imagepackage/manifest.ts";
 import type { Logger } from "../log.ts";
 import { answerChallenge, type ManufacturedDevice } from "../security-service/index.ts";
 import type { Cloud } from "./cloud.ts";
-import { imageSigners, imageTrust } from "./image-signers.ts";
 import { type OtherHub, staticDeviceAuth } from "./other-hub.ts";
+import { productionTrust } from "./production-key.ts";
+import { labTrustStore } from "./signing-key.ts";
 import type { LabState } from "./state.ts";
 
 const MQTT_PORT = 8883;
@@ -24,6 +26,8 @@ export interface VirtualDeviceOptions {
   readonly hardware: HardwareDefinition;
   readonly manifest: Manifest;
   readonly otherHub?: OtherHub;
+  /** Whose packages the device takes for development; the state folder's key when absent. */
+  readonly developers?: () => TrustStore;
 }
 
 /** A virtual MT3620 on the lab's network, or on the real one when it joins another hub. */
@@ -49,7 +53,10 @@ export function createVirtualDevice(options: VirtualDeviceOptions) {
     network,
     system,
     store: options.state.store,
-    trust: imageTrust(imageSigners(options.state.store)),
+    trust: {
+      production: () => productionTrust(options.state.store),
+      development: options.developers ?? (() => labTrustStore(options.state.folder)),
+    },
     deviceAuth,
     storage: options.state.storage,
   });

@@ -13,7 +13,10 @@ export const DEVELOPMENT = development.signer;
 export const PRODUCTION = production.signer;
 
 /** Whom the test's device trusts. */
-export const TRUST: ImageTrust = { production: production.trust, development: development.trust };
+export const TRUST: ImageTrust = {
+  production: () => production.trust,
+  development: () => development.trust,
+};
 export const TRUSTING: TestDeviceOptions = { trust: TRUST };
 
 export const { wasm: WASM } = await compileFixture("faults");

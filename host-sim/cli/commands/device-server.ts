@@ -2,8 +2,8 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { DeviceServer } from "../../lab/device-server.ts";
 import { liveLine } from "../live.ts";
-import { wholeNumber } from "../options.ts";
-import { readText } from "../read-text.ts";
+import { collect, wholeNumber } from "../options.ts";
+import { certificatesOf } from "../trust.ts";
 
 interface DeviceServerCommand {
   readonly address: string;
@@ -34,7 +34,7 @@ export function register(program: Command): void {
     .option("--reboot-ms <ms>", "how long a restart takes", wholeNumber(0, LONGEST_REBOOT_MS), 2000)
     .option("--state <folder>", `where it keeps its state; "${FRESH}" keeps nothing`, FRESH)
     .option("--api-version <version>", "what it says of its REST API; 4.6.0 if absent")
-    .option("--trust <file...>", "development certificates (PEM) whose packages it takes too")
+    .option("--trust <certificate>", "take this signer's packages too, PEM; repeatable", collect)
     .action((options: DeviceServerCommand) => run(options));
 }
 
@@ -45,7 +45,7 @@ async function run(options: DeviceServerCommand): Promise<void> {
   const server = await startDeviceServer({
     ...rest,
     certDir: resolve(certDir),
-    trust: trust?.map(readText),
+    trust: await certificatesOf(trust),
     stateFolder: state === FRESH ? undefined : resolve(state),
     onLine: (line) => write(liveLine({ type: "log", line }, false)),
   });
