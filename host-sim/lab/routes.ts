@@ -4,6 +4,7 @@ import { isObject, type JsonObject } from "../hub/json.ts";
 import type { Twin } from "../hub/twins.ts";
 import type { Lab } from "../lab.ts";
 import type { ApiRequest, ApiRoutes } from "./api.ts";
+import { surroundingsRoutes } from "./surroundings.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -16,6 +17,7 @@ export function labRoutes(lab: Lab): ApiRoutes {
     "GET /refusals": () => lab.hub.refusals.list(),
     ...twinRoutes(lab),
     ...deviceRoutes(lab),
+    ...surroundingsRoutes(lab.device),
     "POST /methods/:deviceId": (request) => invoke(lab, request),
     "POST /messages/:deviceId": (request) => sendMessage(lab, request),
     "POST /hub/restart": () => lab.restartHub(),

@@ -48,7 +48,8 @@ export function createDeviceSystem(options: SystemOptions) {
   let bootedAt = clock.monotonic();
   const sinceBoot = () => clock.monotonic() - bootedAt;
   const enterprise = enterpriseWifi(store);
-  const air = createAir(options.accessPoints ?? neighbourhood(radiusOf(enterprise)));
+  const radius = radiusOf(enterprise);
+  const air = createAir(options.accessPoints ?? neighbourhood(radius));
   const certificates = createCertificateStore(store);
   const initial = options.factory === "fresh" ? [] : [{ ...LAB_NETWORK, securityState: "psk" }];
   const wifi = createWifi({ store, clock, air, certificates, initial });
@@ -62,6 +63,8 @@ export function createDeviceSystem(options: SystemOptions) {
 
   return {
     deviceId,
+    /** The authentication server of the made-up company. */
+    radius,
     ...{ air, enterprise, certificates, wifi, interfaces, timeSync, log, errorReports, release },
     manufacturing: createManufacturing(store, options.manufacturing ?? READY_FOR_DEVELOPMENT),
     proxy: createProxy(store),
