@@ -27,8 +27,8 @@ export interface DeviceServerOptions {
   /** Where an app that is debugged writes its output. */
   readonly outputPort: number;
   /**
-   * Gets `device-ca.pem`, `signing/` with the key of developers, the production key that signs packages for this device, and what the made-up company
-   * of the neighbourhood hands out for its Wi-Fi.
+   * Gets `device-ca.pem`, `signing/` with the developers' key, the production key, and what the
+   * made-up company of the neighbourhood hands out for its Wi-Fi.
    */
   readonly certDir: string;
   readonly rebootMs: number;

@@ -1,4 +1,4 @@
-import { CAPABILITY_COMPONENT, type ImageTrust } from "../../host-sim/device/images.ts";
+import { CAPABILITY_COMPONENT, type ImageTrust } from "../../host-sim/device/package-check.ts";
 import { packImage, type Signer, writeFilesystem } from "../../host-sim/imagepackage/index.ts";
 import { developmentSections } from "../../host-sim/imagepackage/pack.ts";
 import { sealImage } from "../../host-sim/imagepackage/signature.ts";

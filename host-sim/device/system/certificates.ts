@@ -89,7 +89,6 @@ export function createCertificateStore(store: Store) {
     get availableSpace(): number {
       return CAPACITY - bytesOf(state.value);
     },
-    clear: () => set({}),
     onChange: changed.subscribe,
   };
 }

@@ -5,13 +5,8 @@ import type { CertificateStore } from "./certificates.ts";
 import { DeviceError, ERRORS, refuseIf } from "./device-error.ts";
 import { createSignal, kept } from "./kept.ts";
 import { type JoinFailure, tryJoin } from "./wifi-join.ts";
-import {
-  checkedNetwork,
-  configStateOf,
-  type NewWifiNetwork,
-  requirePsk,
-  type WifiNetwork,
-} from "./wifi-network.ts";
+import { createWifiList, type WifiChange } from "./wifi-list.ts";
+import type { NewWifiNetwork, WifiNetwork } from "./wifi-network.ts";
 
 /** A network as anybody may see it: without its key. */
 export interface ShownWifiNetwork extends Omit<WifiNetwork, "psk"> {
@@ -39,8 +34,6 @@ export interface WifiOptions {
   readonly initial: readonly NewWifiNetwork[];
 }
 
-/** Networks that the list holds at most. */
-const MOST_NETWORKS = 37;
 /** Scanning, associating and the handshake. */
 const JOIN_MS = 200;
 
@@ -49,9 +42,7 @@ export type Wifi = ReturnType<typeof createWifi>;
 /** The radio with its list of networks: joins the strongest enabled one that lets it in. */
 export function createWifi(options: WifiOptions) {
   const { clock, air, certificates } = options;
-  const networks = kept<readonly WifiNetwork[]>(options.store, "wifi/networks", () =>
-    options.initial.map((network, id) => checkedNetwork(id, network)),
-  );
+  const networks = createWifiList(options.store, options.initial);
   const powerSavings = kept(options.store, "wifi/power-savings", () => false);
   const changed = createSignal();
   const failures = new Map<number, WifiFailure>();
@@ -62,18 +53,6 @@ export function createWifi(options: WifiOptions) {
   function shown({ psk: _secret, ...network }: WifiNetwork): ShownWifiNetwork {
     const connectionState = joined?.id === network.id ? "connected" : "disconnected";
     return { ...network, connectionState };
-  }
-
-  function find(id: number): WifiNetwork {
-    const network = networks.value.find((candidate) => candidate.id === id);
-    if (network) return network;
-    throw new DeviceError(ERRORS.wifiNetworkNotFound, "absent");
-  }
-
-  function replace(id: number, change: Partial<WifiNetwork>): void {
-    networks.set(
-      networks.value.map((network) => (network.id === id ? { ...network, ...change } : network)),
-    );
   }
 
   /** Tries every enabled network, strongest first, until one lets the device in. */
@@ -90,7 +69,7 @@ export function createWifi(options: WifiOptions) {
       }
       failures.set(network.id, { ...result, networkId: network.id, time: clock.now() });
       // A wrong key stays wrong: trying it again and again would only disturb the neighbours.
-      if (result.error === "WrongKey") replace(network.id, { configState: "temp-disabled" });
+      if (result.error === "WrongKey") networks.disableForNow(network.id);
     }
     if (before?.id !== joined?.id || before?.accessPoint !== joined?.accessPoint) changed.emit();
   }
@@ -98,7 +77,7 @@ export function createWifi(options: WifiOptions) {
   function inOrder(): WifiNetwork[] {
     const strength = ({ ssid }: WifiNetwork) =>
       air.accessPoints.find((accessPoint) => accessPoint.ssid === ssid)?.signal ?? -Infinity;
-    const enabled = networks.value.filter(({ configState }) => configState === "enabled");
+    const enabled = networks.all.filter(({ configState }) => configState === "enabled");
     return enabled.sort((a, b) => Math.sign(strength(b) - strength(a)) || a.id - b.id);
   }
 
@@ -113,17 +92,11 @@ export function createWifi(options: WifiOptions) {
   }
 
   function stillJoined({ id }: { readonly id: number }): boolean {
-    const network = networks.value.find((candidate) => candidate.id === id);
+    const network = networks.all.find((candidate) => candidate.id === id);
     return (
       network?.configState === "enabled" &&
       "accessPoint" in tryJoin(network, air.accessPoints, certificates, clock.now())
     );
-  }
-
-  function reload(): void {
-    for (const { id, configState } of networks.value) {
-      if (configState === "temp-disabled") replace(id, { configState: "enabled" });
-    }
   }
 
   const requireRadio = () => refuseIf(!radioOn, ERRORS.wifiDisabled, "internal");
@@ -137,62 +110,41 @@ export function createWifi(options: WifiOptions) {
       radioOn = on;
       clock.clearTimer(joining);
       joining = undefined;
-      if (on) reload();
+      if (on) networks.enableAgain();
       if (!on || atOnce) join();
       else reconsider();
     },
     /** @throws DeviceError wifiDisabled, as every use of a radio that is off does */
     requireRadio,
-    list: (): ShownWifiNetwork[] => networks.value.map(shown),
-    get: (id: number): ShownWifiNetwork => shown(find(id)),
+    list: (): ShownWifiNetwork[] => networks.all.map(shown),
+    get: (id: number): ShownWifiNetwork => shown(networks.find(id)),
     /** Adds a network; its connection state is not known yet. */
     add(candidate: NewWifiNetwork): ShownWifiNetwork {
-      const taken = new Set(networks.value.map(({ id }) => id));
-      let id = 0;
-      while (taken.has(id)) id += 1;
-      const network = checkedNetwork(id, candidate);
-      refuseIf(networks.value.length >= MOST_NETWORKS, ERRORS.wifiNoSpace);
-      networks.set([...networks.value, network].sort((a, b) => a.id - b.id));
+      const network = networks.add(candidate);
       reconsider();
       return { ...shown(network), connectionState: "unknown" };
     },
-    change(id: number, change: { configState?: string; psk?: string }): ShownWifiNetwork {
-      const { psk } = change;
-      const configState =
-        change.configState === undefined ? undefined : configStateOf(change.configState);
-      if (psk !== undefined) requirePsk(psk);
-      const network = find(id);
-      refuseIf(psk !== undefined && network.securityState !== "psk", ERRORS.wifiInvalidProperties);
-      // A new key is a reason to try again.
-      const retried = network.configState === "temp-disabled" && psk !== undefined;
-      replace(id, {
-        ...(psk === undefined ? {} : { psk }),
-        ...(retried ? { configState: "enabled" } : {}),
-        ...(configState === undefined ? {} : { configState }),
-      });
+    change(id: number, change: WifiChange): ShownWifiNetwork {
+      networks.change(id, change);
       reconsider();
-      return shown(find(id));
+      return shown(networks.find(id));
     },
     remove(id: number): void {
-      find(id);
-      networks.set(networks.value.filter((network) => network.id !== id));
+      networks.remove(id);
       failures.delete(id);
       reconsider();
     },
     /** Forgets what was disabled for a while only, and tries again. */
     reload(): void {
-      reload();
-      reconsider();
-    },
-    clear(): void {
-      networks.set([]);
-      failures.clear();
+      networks.enableAgain();
       reconsider();
     },
     /** What a broadcast scan hears. */
     scan: (): AccessPoint[] => air.accessPoints.filter(({ hidden }) => !hidden),
     get connection(): WifiConnection | undefined {
-      return joined && { network: shown(find(joined.id)), accessPoint: joined.accessPoint };
+      return (
+        joined && { network: shown(networks.find(joined.id)), accessPoint: joined.accessPoint }
+      );
     },
     get joining(): boolean {
       return joining !== undefined;
