@@ -70,6 +70,7 @@ function make(stateFolder: string): string {
     issuerKey: key,
     ...VALIDITY,
   });
+  mkdirSync(stateFolder, { recursive: true });
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.${process.pid}.new`;
   writeFileSync(temporary, privateKeyPem(key.privateKey) + certificate, { mode: 0o600 });
