@@ -4,6 +4,7 @@ import type { SphereOs } from "./device/sphere-os.ts";
 import type { Dps } from "./hub/dps/dps.ts";
 import type { Hub } from "./hub/hub.ts";
 import type { LimitOptions } from "./hub/limits.ts";
+import type { TrustStore } from "./imagepackage/index.ts";
 import type { Manifest } from "./imagepackage/manifest.ts";
 import { createApiServer, type LabEvent } from "./lab/api.ts";
 import type { BuiltApp } from "./lab/app-image.ts";
@@ -15,6 +16,7 @@ import {
   startCloud,
 } from "./lab/cloud.ts";
 import type { LabDescription } from "./lab/description.ts";
+import { startDeviceRest } from "./lab/device-rest.ts";
 import { enrol, labDevice } from "./lab/enrolment.ts";
 import { joinedApp, type OtherHub } from "./lab/other-hub.ts";
 import { labRoutes } from "./lab/routes.ts";
@@ -36,6 +38,10 @@ export interface LabOptions {
   readonly apiPort?: number;
   /** Throttles and quotas of the hub's tier; none when absent. */
   readonly limits?: LimitOptions;
+  /** Of the device's REST API. */
+  readonly deviceRestPort?: number;
+  /** Whose packages the device takes for development; the state folder's key when absent. */
+  readonly developers?: () => TrustStore;
   /** Leaves the device as it left the factory. */
   readonly unclaimed?: boolean;
   /** Connects the device to this hub in place of the lab's own. */
@@ -108,9 +114,15 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   });
   const device = createVirtualDevice({
     ...{ clock, state, cloud, manufactured, hardware, manifest, otherHub },
+    developers: options.developers,
     logger: logger.named("device"),
   });
   cleanups.push(() => device.stop());
+  const deviceRest = await startDeviceRest({
+    ...{ os: device, state, host, logger: logger.named("device") },
+    port: options.deviceRestPort ?? 0,
+  });
+  cleanups.push(() => deviceRest.stop());
 
   let description: LabDescription | undefined;
   const lab: Lab = {
@@ -129,7 +141,10 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   const address = await api.start();
   cleanups.push(() => api.stop());
   const url = `http://${address.host}:${address.port}`;
-  description = describe(cloud, device.deviceId, tenantId, url, options.stateFolder);
+  description = {
+    ...describe(cloud, device.deviceId, tenantId, url, options.stateFolder),
+    deviceRest: deviceRest.description,
+  };
   if (options.stateFolder !== undefined) {
     writeLocator(options.stateFolder, { processId: process.pid, api: url });
   }
@@ -144,7 +159,7 @@ function describe(
   tenantId: string,
   api: string,
   stateFolder: string | undefined,
-): LabDescription {
+): Omit<LabDescription, "deviceRest"> {
   return {
     version: packageVersion(),
     processId: process.pid,

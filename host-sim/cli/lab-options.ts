@@ -24,6 +24,7 @@ export interface LabCommandOptions {
   readonly units?: number;
   readonly enforceLimits?: boolean;
   readonly apiPort?: number;
+  readonly deviceRestPort?: number;
   readonly hub?: string;
   readonly deviceId?: string;
   readonly cert?: string;
@@ -41,7 +42,7 @@ export function withLabOptions(command: Command): Command {
     .option("--image-package <file>", "boot the app of this package in place of the project's")
     .option(
       "--trust <certificate>",
-      "with --image-package: also trust this signer, PEM; may be repeated",
+      "let the device take this signer's packages too, PEM; may be repeated",
       collect,
     )
     .option("--mqtt-port <port>", "the hub's port; any free one if absent", wholeNumber(0, 65_535))
@@ -53,6 +54,11 @@ export function withLabOptions(command: Command): Command {
     .option(
       "--api-port <port>",
       "the lab's own port; any free one if absent",
+      wholeNumber(0, 65_535),
+    )
+    .option(
+      "--device-rest-port <port>",
+      "the device's REST API; any free port if absent",
       wholeNumber(0, 65_535),
     )
     .option("--hub <host>", "join this hub, for example a real one, in place of the lab's own")
@@ -93,6 +99,8 @@ export async function labOptions(
     ports: { mqtt: options.mqttPort, https: options.httpsPort, amqp: options.amqpPort },
     limits: limitsOf(options),
     apiPort: options.apiPort,
+    deviceRestPort: options.deviceRestPort,
+    developers: await developersOf(options, projectFolder),
   };
 }
 
@@ -110,6 +118,16 @@ async function packagedApp(options: LabCommandOptions, projectFolder: string) {
   const stateFolder = resolve(options.state ?? join(projectFolder, STATE_FOLDER));
   const trusted = await trustStoreOf(stateFolder, options.trust);
   return bootableApp(resolve(options.imagePackage ?? ""), readHardware(projectFolder), trusted);
+}
+
+/** Asked at each package: the key may be made, by the first package, while the lab runs. */
+async function developersOf(options: LabCommandOptions, projectFolder: string) {
+  const { certificatesOf } = await import("./trust.ts");
+  const { labTrustStore } = await import("../lab/signing-key.ts");
+  const others = await certificatesOf(options.trust);
+  const folder = resolve(options.state ?? join(projectFolder, STATE_FOLDER));
+  labTrustStore(folder, others);
+  return () => labTrustStore(folder, others);
 }
 
 async function otherHubOf({ hub, deviceId, cert, key }: LabCommandOptions) {

@@ -3,7 +3,8 @@ import type { Manifest } from "../imagepackage/manifest.ts";
 /** What the operating system installs and runs. Names in the manifest are resolved to numbers. */
 export interface AppImage {
   readonly manifest: Manifest;
-  readonly wasm: Uint8Array;
+  /** Absent for code that the virtual device can install, but not execute: ARM machine code. */
+  readonly wasm?: Uint8Array;
   /** Source map version 3; reports name functions only when it is absent. */
   readonly sourceMap?: string;
 }

@@ -1,159 +1,139 @@
-import type { Clock, TimerHandle } from "../clock/index.ts";
-import { messageOf } from "../errors.ts";
+import { createHash } from "node:crypto";
+import type { TimerHandle } from "../clock/index.ts";
 import { installRefusal, refusalError } from "../imagepackage/index.ts";
-import type { Logger } from "../log.ts";
-import type { AppImage, ExitStatus, RunningApp } from "./app.ts";
-import type { Board } from "./board.ts";
-import type { DeviceAuth } from "./device-auth.ts";
-import type { Network } from "./network.ts";
-import { type AppSession, createSession } from "./session/session.ts";
-import type { MutableStorage } from "./storage.ts";
-import { runWasm } from "./wasm/instance.ts";
+import { openMemoryStore, type Store } from "../store/index.ts";
+import type { AppImage } from "./app.ts";
+import type { AppStatus, AppSurroundings } from "./app-runner.ts";
+import { createApplications } from "./applications.ts";
+import { createImages, type ImageTrust } from "./images.ts";
+import { createSignal } from "./system/kept.ts";
+import { guidOf } from "./system/os-release.ts";
+import { createDeviceSystem, type DeviceSystem } from "./system/system.ts";
 
-export interface SphereOsOptions {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly deviceId: string;
-  readonly board: Board;
-  readonly network: Network;
-  readonly deviceAuth: DeviceAuth;
-  /** The storage of an app by its component id. */
-  readonly storage: (componentId: string) => MutableStorage;
-}
+export type { AppStatus } from "./app-runner.ts";
 
-export interface AppStatus {
-  readonly name: string;
-  readonly state: "running" | "restarting" | "stopped";
-  readonly starts: number;
-  readonly lastExitCode: number | null;
-  readonly hubConnected: boolean;
-  readonly memoryBytes: number;
+export interface SphereOsOptions extends AppSurroundings {
+  /** What the system keeps beside its apps; a new one in memory when absent. */
+  readonly system?: DeviceSystem;
+  /** Where installed packages are kept; in memory when absent. */
+  readonly store?: Store;
+  /** Whose packages the device takes; nobody's when absent. */
+  readonly trust?: ImageTrust;
+  /** How long a restart takes. */
+  readonly rebootMs?: number;
 }
 
 export type SphereOs = ReturnType<typeof createSphereOs>;
 
-/** The real system's pause is not documented; ours grows so that a broken app does not fill the log. */
-const FIRST_RESTART_MS = 1_000;
-const LONGEST_RESTART_MS = 30_000;
-/** An app that ran so long is taken to be sound again. */
-const SOUND_AFTER_MS = 60_000;
+const REBOOT_MS = 2_000;
+const TRUST_NOBODY: ImageTrust = {
+  production: () => new Map(),
+  development: () => new Map(),
+};
+const NO_APP: AppStatus = {
+  ...{ name: "", state: "stopped", starts: 0, lastExitCode: null },
+  ...{ hubConnected: false, memoryBytes: 0 },
+};
 
-/** The virtual Sphere OS: installs one app, keeps it running, owns what outlives it. */
+/** The virtual Sphere OS: installs apps, keeps them running, owns what outlives them. */
 export function createSphereOs(options: SphereOsOptions) {
-  const { clock, logger, deviceAuth } = options;
-  let image: AppImage | undefined;
-  let running: { app: RunningApp; session: AppSession; storage: MutableStorage } | undefined;
-  let ending: Promise<void> = Promise.resolve();
-  let restartMs = FIRST_RESTART_MS;
-  let restartTimer: TimerHandle | undefined;
-  let startedAt = 0;
-  let starts = 0;
-  let stopping = false;
-  /** The run ended before `launch` returned. */
-  let exited = false;
-  let lastExitCode: number | null = null;
+  const { clock, deviceAuth, deviceId } = options;
+  const store = options.store ?? openMemoryStore();
+  const system = options.system ?? createDeviceSystem({ clock, store, deviceId });
+  const applications = createApplications(options, system);
+  const { logger, trust = TRUST_NOBODY } = options;
+  const images = createImages({ store, logger, system, applications, trust });
+  images.restore();
+  const power = createSignal<boolean>();
+  let rebootTimer: TimerHandle | undefined;
+  let on = false;
+  let stopped = false;
+  /** The app that the lab itself builds and installs. */
+  let own = "";
 
-  function launch(): void {
-    restartTimer = undefined;
-    if (!image || running) return;
-    const { manifest } = image;
-    const storage = options.storage(manifest.ComponentId);
-    let session: AppSession | undefined;
-    startedAt = clock.monotonic();
-    starts += 1;
-    try {
-      const app = runWasm({
-        image,
-        session: (events) => {
-          session = createSession({
-            ...options,
-            ...events,
-            manifest,
-            storage,
-            appLogger: logger.named("app"),
-          });
-          return session;
-        },
-        onExit,
-      });
-      // An app that ended in its start has called `onExit` already; what it held is given back here.
-      if (session) running = { app, session, storage };
-      if (exited) finish();
-    } catch (error) {
-      logger.error(`the app cannot be run: ${messageOf(error)}`);
-      storage.close();
-    }
+  function boot(): void {
+    rebootTimer = undefined;
+    stopped = false;
+    on = true;
+    system.boot();
+    deviceAuth.start();
+    power.emit(true);
   }
 
-  function onExit(status: ExitStatus): void {
-    lastExitCode = status.code;
-    for (const line of status.report) logger.error(line);
-    if (status.report.length === 0) logger.info(`the app ended with exit code ${status.code}`);
-    exited = true;
-    if (running) finish();
-  }
-
-  /** Gives back what the run held, and starts the app again unless it was stopped. */
-  function finish(): void {
-    const last = running;
-    running = undefined;
-    exited = false;
-    if (!last) return;
-    ending = last.session.end().finally(() => last.storage.close());
-    if (stopping || !image) return;
-    if (clock.monotonic() - startedAt >= SOUND_AFTER_MS) restartMs = FIRST_RESTART_MS;
-    logger.info(`the app starts again in ${restartMs / 1000} s`);
-    restartTimer = clock.setTimer(restartMs, launch);
-    restartMs = Math.min(restartMs * 2, LONGEST_RESTART_MS);
-  }
-
-  /** Ends the app, and waits until its connection is closed. */
-  async function stopApp(): Promise<void> {
-    stopping = true;
-    clock.clearTimer(restartTimer);
-    restartTimer = undefined;
-    running?.app.terminate();
-    await ending;
-    stopping = false;
-  }
-
-  async function startApp(): Promise<void> {
-    await stopApp();
-    restartMs = FIRST_RESTART_MS;
-    launch();
+  async function goDown(): Promise<void> {
+    on = false;
+    clock.clearTimer(rebootTimer);
+    rebootTimer = undefined;
+    power.emit(false);
+    deviceAuth.stop();
+    images.dropStaged();
+    await applications.stopAll();
+    system.shutDown();
   }
 
   return {
-    deviceId: options.deviceId,
+    deviceId,
     board: options.board,
     network: options.network,
+    deviceAuth,
+    ...{ system, applications, images },
     /**
-     * Puts another app in place of the installed one and starts it when the system runs.
+     * Puts the lab's own app in place of the installed one and starts it.
      * @throws LabError install-refused; the installed one stays
      */
     async install(next: AppImage): Promise<void> {
-      const refusal = installRefusal(next.manifest);
+      const { ComponentId: componentId } = next.manifest;
+      const pinsInUse = applications.pinsInUse(componentId);
+      const refusal = installRefusal(next.manifest, { pinsInUse });
       if (refusal) throw refusalError(refusal);
-      await stopApp();
-      image = next;
-      await startApp();
+      if (own !== "" && own !== componentId) await applications.remove(own);
+      own = componentId;
+      images.forget(componentId);
+      await applications.install(identityOf(next), next, true);
     },
-    startApp,
-    stopApp,
+    async startApp(): Promise<void> {
+      if (applications.find(own)) await applications.restart(own);
+    },
+    async stopApp(): Promise<void> {
+      if (applications.find(own)) await applications.stop(own);
+    },
     start(): void {
-      deviceAuth.start();
+      boot();
+      void applications.startAll();
     },
     async stop(): Promise<void> {
-      deviceAuth.stop();
-      await stopApp();
+      stopped = true;
+      await goDown();
     },
-    status: (): AppStatus => ({
-      name: image?.manifest.Name ?? "",
-      state: running ? "running" : restartTimer === undefined ? "stopped" : "restarting",
-      starts,
-      lastExitCode,
-      hubConnected: running?.session.iothub.connected ?? false,
-      memoryBytes: running?.app.memoryBytes ?? 0,
-    }),
+    get on(): boolean {
+      return on;
+    },
+    /** Goes down at once and comes up after the time that a restart takes. */
+    async restart(): Promise<void> {
+      if (!on) return;
+      await goDown();
+      if (stopped) return;
+      rebootTimer = clock.setTimer(options.rebootMs ?? REBOOT_MS, () => {
+        boot();
+        void applications.startAll();
+      });
+    },
+    /** The device goes down (false) or has come up (true). */
+    onPower: power.subscribe,
+    status: (): AppStatus => applications.runner(own)?.status() ?? NO_APP,
+  };
+}
+
+/** The id of an image that was never packed belongs to its content. */
+function identityOf({ manifest, wasm = new Uint8Array(0) }: AppImage) {
+  const bytes = wasm.length + Buffer.byteLength(JSON.stringify(manifest));
+  return {
+    componentId: manifest.ComponentId,
+    imageId: guidOf(
+      createHash("sha256").update(wasm).update(JSON.stringify(manifest)).digest("hex"),
+    ),
+    name: manifest.Name,
+    bytes,
+    uncompressedBytes: bytes,
   };
 }

@@ -46,6 +46,7 @@ export {
   packImage,
   WASM_FILE,
 } from "./pack.ts";
+export { PERIPHERAL_KINDS, pinsOf } from "./pins.ts";
 export { type Refusal, refusalError } from "./refusal.ts";
 export { type RewriteOptions, rewriteManifest } from "./rewrite-manifest.ts";
 export {

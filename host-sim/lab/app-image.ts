@@ -18,6 +18,7 @@ export type Target = "debug" | "release";
 
 export interface BuiltApp extends AppImage {
   readonly hardware: HardwareDefinition;
+  readonly wasm: Uint8Array;
   /** Milliseconds of the compiler; undefined when nothing had changed since the last build. */
   readonly compiledInMs?: number;
   /** The wasm file. */

@@ -30,6 +30,8 @@ export interface LabDescription {
     readonly serviceConnectionString: string;
   };
   readonly securityService: { readonly tenantId: string };
+  /** The REST API of the lab's device; `ca` is a PEM file with the CA of its certificate. */
+  readonly deviceRest: { readonly address: string; readonly port: number; readonly ca: string };
   readonly devices: readonly { readonly deviceId: string }[];
   /** `name:port` → `address:port`, what the redirecting preload of `spherule exec` follows. */
   readonly redirects: Readonly<Record<string, string>>;

@@ -28,6 +28,8 @@ export function clientEnvironment(
     DPS_HOST: lab.dps.hostName,
     DPS_ID_SCOPE: lab.dps.idScope,
     DPS_SERVICE_CONNECTION_STRING: lab.dps.serviceConnectionString,
+    SPHERULE_DEVICE_REST: `https://${lab.deviceRest.address}:${lab.deviceRest.port}`,
+    SPHERULE_DEVICE_CA: lab.deviceRest.ca,
     NODE_EXTRA_CA_CERTS: lab.caFile,
     NODE_OPTIONS: [inherited.NODE_OPTIONS, preload].filter(Boolean).join(" "),
     PATH: [join(packageFolder(), "bin/path"), inherited.PATH].filter(Boolean).join(delimiter),

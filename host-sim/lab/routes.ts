@@ -6,6 +6,7 @@ import { callMethod, methodCall } from "../hub/methods.ts";
 import { twinJson } from "../hub/views.ts";
 import type { Lab } from "../lab.ts";
 import type { ApiRequest, ApiRoutes } from "./api.ts";
+import { surroundingsRoutes } from "./surroundings.ts";
 
 const CONNECT_TIMEOUT_SECONDS = 10;
 
@@ -18,6 +19,7 @@ export function labRoutes(lab: Lab): ApiRoutes {
     "GET /refusals": () => lab.hub.refusals.list(),
     ...twinRoutes(lab),
     ...deviceRoutes(lab),
+    ...surroundingsRoutes(lab.device),
     "POST /methods/:deviceId": (request) => invoke(lab, request),
     "POST /messages/:deviceId": (request) => sendMessage(lab, request),
     "POST /hub/restart": () => lab.restartHub(),

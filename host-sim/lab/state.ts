@@ -59,7 +59,7 @@ function folderState(folder: string): LabState {
     storage: (componentId) => fileStorage(join(folder, "storage", componentId.toLowerCase())),
     async exportTo(target) {
       await store.copyTo(join(target, "store"));
-      for (const name of ["storage", "ca.pem", SIGNING_FOLDER]) {
+      for (const name of ["storage", "ca.pem", "device-ca.pem", SIGNING_FOLDER]) {
         const source = join(folder, name);
         if (existsSync(source)) cpSync(source, join(target, name), { recursive: true });
       }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { register as build } from "./build.ts";
+import { register as deviceServer } from "./device-server.ts";
 import { register as exec } from "./exec.ts";
 import { register as hardwareDefinition } from "./hardware-definition.ts";
 import { register as hub } from "./hub/hub.ts";
@@ -28,4 +29,5 @@ export const nouns: readonly ((program: Command) => void)[] = [
   message,
   hub,
   state,
+  deviceServer,
 ];

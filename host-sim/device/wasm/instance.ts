@@ -19,7 +19,7 @@ const UNKNOWN_IMPORT = 85;
 const EXPORTS = ["start", "onTimer", "onEvent", "collect", "abiVersion"] as const;
 
 export interface WasmRun {
-  readonly image: AppImage;
+  readonly image: AppImage & { readonly wasm: Uint8Array };
   /** Makes what the app may ask for, bound to this run. */
   readonly session: (events: Pick<SessionOptions, "emit" | "onTimer">) => AppSession;
   /** Once, when the app has ended by itself or by `terminate`. */

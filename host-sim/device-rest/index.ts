@@ -1,0 +1,3 @@
+export { DEVICE_NAME, deviceAuthority, deviceCredentials } from "./credentials.ts";
+export { type AttachedDevice, createDiscovery } from "./discovery.ts";
+export { API_VERSION, createDeviceRestServer, type DeviceRestOptions } from "./server.ts";

@@ -1,0 +1,21 @@
+import type { SphereOs } from "../../device/sphere-os.ts";
+import type { DebugPort } from "../debug-port.ts";
+import type { Routes } from "../request.ts";
+import { applicationRoutes } from "./applications.ts";
+import { certificateRoutes } from "./certificates.ts";
+import { imageRoutes } from "./images.ts";
+import { networkRoutes } from "./network.ts";
+import { systemRoutes } from "./system.ts";
+import { wifiRoutes } from "./wifi.ts";
+
+/** All operations of the device REST API. */
+export function deviceRoutes(os: SphereOs, debugPort: DebugPort): Routes {
+  return {
+    ...systemRoutes(os),
+    ...imageRoutes(os),
+    ...applicationRoutes(os, debugPort),
+    ...certificateRoutes(os),
+    ...networkRoutes(os),
+    ...wifiRoutes(os),
+  };
+}

@@ -1,0 +1,33 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { SphereOs } from "../device/sphere-os.ts";
+import {
+  createDeviceRestServer,
+  type DeviceRestOptions,
+  deviceAuthority,
+  deviceCredentials,
+} from "../device-rest/index.ts";
+import type { Logger } from "../log.ts";
+import type { Store } from "../store/index.ts";
+import { writeAtomically } from "./state-folder.ts";
+
+export interface DeviceRestRequest
+  extends Pick<DeviceRestOptions, "host" | "port" | "apiVersion" | "outputPort"> {
+  readonly os: SphereOs;
+  readonly logger: Logger;
+  /** `folder` gets the CA file. */
+  readonly state: { readonly store: Store; readonly folder: string };
+}
+
+/** Starts the REST API of a device and writes its CA where clients can read it. */
+export async function startDeviceRest(request: DeviceRestRequest) {
+  const { state, ...options } = request;
+  const authority = deviceAuthority(state.store);
+  const ca = join(state.folder, "device-ca.pem");
+  mkdirSync(state.folder, { recursive: true });
+  writeAtomically(ca, authority.certificate);
+  const credentials = deviceCredentials(authority, options.host);
+  const server = createDeviceRestServer({ ...options, credentials });
+  const { host, port } = await server.start();
+  return { description: { address: host, port, ca }, stop: () => server.stop() };
+}

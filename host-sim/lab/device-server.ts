@@ -1,0 +1,137 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Clock, RealClock } from "../clock/index.ts";
+import type { DeviceAuth } from "../device/device-auth.ts";
+import type { ImageTrust } from "../device/images.ts";
+import { createNetwork } from "../device/network.ts";
+import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
+import { createDeviceSystem } from "../device/system/system.ts";
+import { createDiscovery } from "../device-rest/index.ts";
+import { readHardwareDefinition } from "../imagepackage/hardware-definition.ts";
+import { createLogger, type LogSink } from "../log.ts";
+import { packageFolder } from "../paths.ts";
+import type { Address } from "../service.ts";
+import type { Store } from "../store/index.ts";
+import { startDeviceRest } from "./device-rest.ts";
+import { labDevice } from "./enrolment.ts";
+import { productionKey, productionTrust, type SigningKey } from "./production-key.ts";
+import { developmentKey, labTrustStore } from "./signing-key.ts";
+import { type LabState, openState } from "./state.ts";
+import { boardOf } from "./virtual-device.ts";
+
+export interface DeviceServerOptions {
+  readonly address: string;
+  readonly port: number;
+  /** Of the device communication service, which listens on this computer only. */
+  readonly dcsPort: number;
+  /** Where an app that is debugged writes its output. */
+  readonly outputPort: number;
+  /**
+   * Gets `device-ca.pem`, `signing/` with the developers' key, the production key, and what the
+   * made-up company of the neighbourhood hands out for its Wi-Fi.
+   */
+  readonly certDir: string;
+  readonly rebootMs: number;
+  /** Further development certificates whose packages the device takes. */
+  readonly trust?: readonly { readonly name: string; readonly certificate: string }[];
+  /** In memory when absent. */
+  readonly stateFolder?: string;
+  readonly apiVersion?: string;
+  readonly onLine?: LogSink;
+  readonly clock?: Clock;
+}
+
+export interface DeviceServer {
+  readonly os: SphereOs;
+  readonly rest: Address;
+  readonly discovery: Address;
+  readonly caFile: string;
+  stop(): Promise<void>;
+}
+
+/** As long as the device's cable is plugged in here. */
+const CONNECTION_PATH = "223";
+const HARDWARE = "hardware-definitions/mt3620_rdb.json";
+
+/** A virtual device of its own with its REST API, without a cloud behind it. */
+export async function startDeviceServer(options: DeviceServerOptions): Promise<DeviceServer> {
+  const clock = options.clock ?? new RealClock();
+  const state = openState(options.stateFolder);
+  const cleanups: (() => unknown)[] = [() => state.close()];
+  const stop = async () => {
+    for (let next = cleanups.pop(); next; next = cleanups.pop()) await next();
+  };
+  try {
+    const logger = createLogger("device", () => clock.now(), options.onLine ?? (() => {}));
+    const os = createDevice(options, clock, state, logger);
+    cleanups.push(() => os.stop());
+    os.start();
+    mkdirSync(options.certDir, { recursive: true });
+    const { enterprise } = os.system;
+    writeKey(options.certDir, "enterprise-wifi-client", {
+      ...{ certificate: enterprise.clientCertificate, privateKey: enterprise.clientKey },
+    });
+    writeFileSync(join(options.certDir, "enterprise-wifi-ca.pem"), enterprise.rootCa);
+    writeKey(options.certDir, "production-signing", productionKey(state.store));
+    const { address: host, port, outputPort, apiVersion } = options;
+    const rest = await startDeviceRest({
+      ...{ os, logger, host, port, outputPort, apiVersion },
+      state: { store: state.store, folder: options.certDir },
+    });
+    cleanups.push(() => rest.stop());
+    const { ca, ...where } = rest.description;
+    const discovery = createDiscovery({
+      ...{ host: "127.0.0.1", port: options.dcsPort },
+      devices: () => [{ IpAddress: where.address, DeviceConnectionPath: CONNECTION_PATH }],
+    });
+    const discoveryAddress = await discovery.start();
+    cleanups.push(() => discovery.stop());
+    return {
+      ...{ os, caFile: ca, stop, discovery: discoveryAddress },
+      rest: { host: where.address, port: where.port },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function createDevice(
+  options: DeviceServerOptions,
+  clock: Clock,
+  state: LabState,
+  logger: ReturnType<typeof createLogger>,
+): SphereOs {
+  const { deviceId } = labDevice(state.store);
+  const { store } = state;
+  const system = createDeviceSystem({ clock, store, deviceId, factory: "fresh" });
+  const hardware = readHardwareDefinition(join(packageFolder(), HARDWARE));
+  return createSphereOs({
+    ...{ clock, logger, deviceId, store, system, rebootMs: options.rebootMs },
+    trust: trustOf(options, store),
+    board: boardOf(hardware),
+    network: createNetwork({ routes: new Map(), link: system.link }),
+    deviceAuth: NO_CLOUD,
+    storage: state.storage,
+  });
+}
+
+/** Developers sign with the key in the folder of certificates, which is made here. */
+function trustOf({ certDir, trust }: DeviceServerOptions, store: Store): ImageTrust {
+  developmentKey(certDir);
+  const development = labTrustStore(certDir, trust);
+  return { production: () => productionTrust(store), development: () => development };
+}
+
+/** Nobody attests the device, so it never holds a certificate. */
+const NO_CLOUD: DeviceAuth = {
+  current: () => undefined,
+  onReady: () => () => {},
+  start() {},
+  stop() {},
+};
+
+function writeKey(folder: string, name: string, { certificate, privateKey }: SigningKey): void {
+  writeFileSync(join(folder, `${name}.pem`), certificate);
+  writeFileSync(join(folder, `${name}.key`), privateKey, { mode: 0o600 });
+}
