@@ -1,0 +1,54 @@
+import { bitsOf } from "./decode.ts";
+import type { DataSegment, Module } from "./module.ts";
+
+/** Bytes that are copied into memory at the start. */
+export interface Blob {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Zeros between two segments cost less than a copy of its own. */
+const GAP = 32;
+
+/** Joins the active data segments to few blobs, later ones over earlier ones; zeros are left out. */
+export function mergeData(module: Module): Blob[] {
+  const pieces = module.data
+    .filter(({ bytes }) => bytes.length > 0)
+    .flatMap((segment) => (segment.offset ? [{ at: startOf(module, segment), segment }] : []));
+  const areas: { at: number; end: number; pieces: typeof pieces }[] = [];
+  for (const piece of [...pieces].sort((a, b) => a.at - b.at)) {
+    const area = areas.at(-1);
+    const end = piece.at + piece.segment.bytes.length;
+    if (area && piece.at <= area.end + GAP) {
+      area.pieces.push(piece);
+      area.end = Math.max(area.end, end);
+    } else {
+      areas.push({ at: piece.at, end, pieces: [piece] });
+    }
+  }
+  return areas.map(({ at, end, pieces: inside }) => {
+    const bytes = new Uint8Array(end - at);
+    // The order in the module decides where segments overlap.
+    const ordered = inside.sort((a, b) => a.segment.at - b.segment.at);
+    for (const piece of ordered) bytes.set(piece.segment.bytes, piece.at - at);
+    return { at, bytes };
+  });
+}
+
+/** The first byte behind all static data. */
+export function dataEnd(blobs: readonly Blob[]): number {
+  return Math.max(0, ...blobs.map(({ at, bytes }) => at + bytes.length));
+}
+
+function startOf(module: Module, { offset }: DataSegment): number {
+  return offset ? Number(BigInt.asUintN(32, bitsOf(module, offset))) : 0;
+}
+
+/** The bytes as a C initializer. */
+export function byteList(bytes: Uint8Array): string {
+  const lines: string[] = [];
+  for (let at = 0; at < bytes.length; at += 24) {
+    lines.push(`  ${[...bytes.subarray(at, at + 24)].join(",")},`);
+  }
+  return `{\n${lines.join("\n")}\n}`;
+}
