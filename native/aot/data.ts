@@ -7,11 +7,42 @@ export interface Blob {
   readonly bytes: Uint8Array;
 }
 
-/** Zeros between two segments cost less than a copy of its own. */
+/** So many zeros in a row cost less than a copy of its own. */
 const GAP = 32;
 
 /** Joins the active data segments to few blobs, later ones over earlier ones; zeros are left out. */
 export function mergeData(module: Module): Blob[] {
+  return joinSegments(module).flatMap(withoutZeros);
+}
+
+/** Memory is zero at the start: long rows of zeros need no copy and no place in flash. */
+function withoutZeros({ at, bytes }: Blob): Blob[] {
+  const parts: Blob[] = [];
+  let first = -1;
+  let last = -1;
+  const cut = () => {
+    if (first >= 0) parts.push({ at: at + first, bytes: bytes.subarray(first, last + 1) });
+  };
+  bytes.forEach((byte, index) => {
+    if (byte === 0) return;
+    if (first < 0 || index - last > GAP) {
+      cut();
+      first = index;
+    }
+    last = index;
+  });
+  cut();
+  return parts;
+}
+
+/** The first byte behind all active segments, zeros included. */
+export function dataEnd(module: Module): number {
+  return module.data.reduce((end, segment) => {
+    return segment.offset ? Math.max(end, startOf(module, segment) + segment.bytes.length) : end;
+  }, 0);
+}
+
+function joinSegments(module: Module): Blob[] {
   const pieces = module.data
     .filter(({ bytes }) => bytes.length > 0)
     .flatMap((segment) => (segment.offset ? [{ at: startOf(module, segment), segment }] : []));
@@ -33,11 +64,6 @@ export function mergeData(module: Module): Blob[] {
     for (const piece of ordered) bytes.set(piece.segment.bytes, piece.at - at);
     return { at, bytes };
   });
-}
-
-/** The first byte behind all static data. */
-export function dataEnd(blobs: readonly Blob[]): number {
-  return Math.max(0, ...blobs.map(({ at, bytes }) => at + bytes.length));
 }
 
 function startOf(module: Module, { offset }: DataSegment): number {

@@ -35,7 +35,7 @@ export function prepare(module: Module, sourceMap: string | undefined): Parts {
     names: module.functions.map(internalName),
     typeNumbers: numberTypes(module),
     tableEntries: module.table ?? 0,
-    dataEnd: dataEnd(blobs),
+    dataEnd: dataEnd(module),
   };
   const buildId = createHash("sha256").update(module.bytes).digest("hex");
   return { module, buildId, blobs, plan, bodies };
