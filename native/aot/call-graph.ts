@@ -1,17 +1,54 @@
 import { type Body, OP } from "./body.ts";
 import { type FunctionType, type Module, sameType } from "./module.ts";
 
+/** Who calls whom, by index of the functions. */
+export interface Calls {
+  /** Functions that may call themselves, directly or through others. */
+  readonly recursive: ReadonlySet<number>;
+  /** Functions that are called directly and cost more to call than to repeat. */
+  readonly inlined: ReadonlySet<number>;
+}
+
 /**
- * Finds the functions that may call themselves, directly or through others. An indirect call reaches
- * every function of the table that has its type. Imports call nothing back, so says the host ABI.
- * @returns indices of these functions
+ * Builds the call graph. An indirect call reaches every function of the table that has its type.
+ * Imports call nothing back, so says the host ABI.
  */
-export function findRecursive(module: Module, bodies: ReadonlyMap<number, Body>): Set<number> {
+export function analyseCalls(module: Module, bodies: ReadonlyMap<number, Body>): Calls {
   const inTable = [...new Set(module.elements.flatMap(({ functions }) => functions))];
   const edges = new Map<number, readonly number[]>();
   for (const [index, body] of bodies) edges.set(index, calleesOf(module, body, inTable));
+  const ordered = components(edges);
+  const recursive = findRecursive(ordered, edges);
+  const order = ordered.flat().filter((index) => !recursive.has(index));
+  return { recursive, inlined: findInlined(order, bodies) };
+}
+
+/** Instructions that a function may have to be repeated in its callers, with what it repeats itself. */
+const MOST_INLINED = Number(process.env.MI ?? 40);
+
+/**
+ * The compiler counts tests of bounds as work and would call even the access to an array element.
+ * Callees come first, so a size includes what was repeated before, and nothing can grow without end.
+ */
+function findInlined(order: readonly number[], bodies: ReadonlyMap<number, Body>): Set<number> {
+  const sizes = new Map<number, number>();
+  for (const index of order) {
+    const code = bodies.get(index)?.code ?? [];
+    let size = 0;
+    for (const { op, index: callee } of code) {
+      size += op === OP.call ? (sizes.get(callee) ?? 1) : 1;
+    }
+    if (size <= MOST_INLINED) sizes.set(index, size);
+  }
+  return new Set(sizes.keys());
+}
+
+function findRecursive(
+  ordered: readonly (readonly number[])[],
+  edges: ReadonlyMap<number, readonly number[]>,
+): Set<number> {
   const recursive = new Set<number>();
-  for (const component of components(edges)) {
+  for (const component of ordered) {
     const [only = -1] = component;
     const itself = edges.get(only)?.includes(only);
     if (component.length > 1 || itself) for (const index of component) recursive.add(index);
@@ -41,7 +78,10 @@ interface Visit {
   next: number;
 }
 
-/** Tarjan's strongly connected components, without recursion: a chain of calls may be long. */
+/**
+ * Tarjan's strongly connected components, without recursion: a chain of calls may be long. Callees
+ * come before their callers.
+ */
 function components(edges: ReadonlyMap<number, readonly number[]>): number[][] {
   const order = new Map<number, number>();
   const low = new Map<number, number>();

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Body, decodeBody, OP } from "./body.ts";
-import { findRecursive } from "./call-graph.ts";
+import { analyseCalls } from "./call-graph.ts";
 import { type Blob, byteList, dataEnd, mergeData } from "./data.ts";
 import { bitsOf } from "./decode.ts";
 import { prototype, translateFunction } from "./function.ts";
@@ -31,7 +31,7 @@ export function prepare(module: Module, sourceMap: string | undefined): Parts {
   const plan: Plan = {
     module,
     lines,
-    recursive: findRecursive(module, bodies),
+    ...analyseCalls(module, bodies),
     names: module.functions.map(internalName),
     typeNumbers: numberTypes(module),
     tableEntries: module.table ?? 0,

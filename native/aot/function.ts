@@ -44,7 +44,8 @@ export function translateFunction(plan: Plan, target: WasmFunction, body: Body):
 export function prototype(plan: Plan, { type, index }: WasmFunction): string {
   const params = type.params.map((param, number) => `${C_TYPES[param]} l${number}`).join(", ");
   const result = type.result ? C_TYPES[type.result] : "void";
-  return `static ${result} ${plan.names[index]}(${params || "void"})`;
+  const storage = plan.inlined.has(index) ? "WASM_INLINE" : "static";
+  return `${storage} ${result} ${plan.names[index]}(${params || "void"})`;
 }
 
 function begin(plan: Plan, target: WasmFunction, body: Body): Work {

@@ -34,6 +34,7 @@ export interface Frame {
 export interface Plan {
   readonly module: Module;
   readonly recursive: ReadonlySet<number>;
+  readonly inlined: ReadonlySet<number>;
   /** C name of each function. */
   readonly names: readonly string[];
   /** Number of each type; equal types have the same. */
