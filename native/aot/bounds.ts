@@ -2,7 +2,7 @@ import type { Instruction } from "./body.ts";
 import { invalid } from "./errors.ts";
 import type { Access } from "./numeric.ts";
 import type { Operand } from "./operands.ts";
-import { pop, push, put, simple, statement, trapIf, type Work } from "./work.ts";
+import { pop, push, put, simple, siteOf, statement, trapIf, type Work } from "./work.ts";
 
 /**
  * A test passed on one value holds for this value for good, because memory never shrinks. So what is
@@ -47,6 +47,18 @@ function check(work: Work, address: Operand, end: number): void {
   const text = end > MOST_OFFSET ? "1" : `WASM_OUTSIDE(${address.text}, ${end}u)`;
   trapIf(work, text, "OUT_OF_BOUNDS");
   learn(work, address.key, end);
+}
+
+const STACK = "stack";
+
+/**
+ * Before a call within a cycle of the call graph: the frame that calls has to fit, what it calls tests
+ * again. Where a function returns without such a call, it needs no test.
+ */
+export function checkStack(work: Work): void {
+  if (!work.plan.recursive.has(work.target.index) || work.known.has(STACK)) return;
+  put(work, `WASM_CHECK_STACK(${siteOf(work)}u);`);
+  learn(work, STACK, 0);
 }
 
 export function translateAccess(work: Work, instruction: Instruction, access: Access): void {

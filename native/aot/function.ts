@@ -1,5 +1,5 @@
 import { type Body, type Instruction, OP } from "./body.ts";
-import { translateAccess } from "./bounds.ts";
+import { checkStack, translateAccess } from "./bounds.ts";
 import { translateControl } from "./control.ts";
 import { bitsOf } from "./decode.ts";
 import { invalid } from "./errors.ts";
@@ -82,7 +82,6 @@ function begin(plan: Plan, target: WasmFunction, body: Body): Work {
     joined: false,
     polymorphic: false,
   });
-  if (plan.recursive.has(target.index)) put(work, `WASM_CHECK_STACK(${siteOf(work)}u);`);
   return work;
 }
 
@@ -188,6 +187,7 @@ function guarded(work: Work, operation: Numeric, operands: readonly Operand[]): 
 function translateCall(work: Work, index: number): void {
   const target = work.plan.module.functions[index];
   if (!target) throw invalid(`there is no function ${index}`, work.current.at);
+  if (work.plan.recursive.has(index)) checkStack(work);
   callWith(work, target.type, work.plan.names[index] ?? "");
 }
 
@@ -207,6 +207,7 @@ function translateIndirectCall(work: Work, index: number): void {
   if (!type) throw invalid(`there is no type ${index}`, work.current.at);
   if (module.table === undefined) throw invalid("there is no table", work.current.at);
   const entry = simple(work, pop(work, "i32"));
+  checkStack(work);
   const wrong = `${entry.text} >= ${tableEntries}u || wasm_table[${entry.text}].type != ${typeNumbers[index]}`;
   trapIf(work, wrong, "INDIRECT_CALL");
   const params = type.params.map((param) => C_TYPES[param]).join(", ") || "void";

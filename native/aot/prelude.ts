@@ -117,6 +117,10 @@ static uint32_t wasm_grow(uint32_t pages) {
 static uintptr_t wasm_stack_limit;
 
 WASM_INLINE uintptr_t wasm_stack_pointer(void) {
+#if defined(__arm__) && !defined(__clang__)
+  register uintptr_t value __asm__("sp");
+  return value;
+#else
   uintptr_t value;
 #if defined(__arm__)
   __asm__ volatile("mov %0, sp" : "=r"(value));
@@ -128,6 +132,7 @@ WASM_INLINE uintptr_t wasm_stack_pointer(void) {
   value = (uintptr_t)__builtin_frame_address(0);
 #endif
   return value;
+#endif
 }
 #define WASM_CHECK_STACK(site) \\
   if (WASM_UNLIKELY(wasm_stack_pointer() < wasm_stack_limit)) \\
