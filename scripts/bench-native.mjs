@@ -46,7 +46,7 @@ async function translateKernels() {
     flat: true,
   });
   const load = (name) => import(pathToFileURL(join(work, "js", name)).href);
-  const [{ translate, AOT_C_FLAGS, AOT_SPEED_FLAGS = [] }, { compileApp }] = await Promise.all([
+  const [{ translate, AOT_C_FLAGS, AOT_SPEED_FLAGS }, { compileApp }] = await Promise.all([
     load("index.js"),
     load("compile.js"),
   ]);
@@ -61,10 +61,9 @@ async function translateKernels() {
 function compileAll(wasmFlags) {
   const common = [...TARGET, "-std=gnu11", "-O2", "-static", `-I${work}`, `-I${sources}`];
   const main = join(sources, "main.c");
-  const extra = (process.env.BENCH_FLAGS ?? "").split(" ").filter((flag) => flag !== "");
   run(COMPILER, [...common, main, join(sources, "kernels.c"), "-lm", "-o", join(work, "native")]);
   run(COMPILER, [
-    ...[...common, ...wasmFlags, ...extra, "-DUSE_WASM", main, join(work, "app_wasm.c")],
+    ...[...common, ...wasmFlags, "-DUSE_WASM", main, join(work, "app_wasm.c")],
     ...["-lm", "-o", join(work, "wasm")],
   ]);
   const plugin = join(work, "count.so");
@@ -102,7 +101,9 @@ function run(command, args) {
 }
 
 function print() {
-  const mean = Math.exp(results.reduce((sum, { ratio }) => sum + Math.log(ratio), 0) / results.length);
+  const mean = Math.exp(
+    results.reduce((sum, { ratio }) => sum + Math.log(ratio), 0) / results.length,
+  );
   const most = Math.max(...results.map(({ ratio }) => ratio));
   console.log(`${"kernel".padEnd(12)} ${"C".padStart(9)} ${"wasm".padStart(9)}  ratio`);
   for (const { name, native, wasm, ratio } of results) {

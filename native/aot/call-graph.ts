@@ -24,7 +24,7 @@ export function analyseCalls(module: Module, bodies: ReadonlyMap<number, Body>):
 }
 
 /** Instructions that a function may have to be repeated in its callers, with what it repeats itself. */
-const MOST_INLINED = Number(process.env.MI ?? 40);
+const MOST_INLINED = 50;
 
 /**
  * The compiler counts tests of bounds as work and would call even the access to an array element.

@@ -79,7 +79,22 @@ WASM_CELL(16, uint16_t)
 WASM_CELL(32, uint32_t)
 WASM_CELL(64, uint64_t)
 WASM_CELL(f32, float)
+#if defined(__ARM_NEON) && !defined(__clang__)
+/* The only load of 8 bytes into a float register that may be unaligned. */
+struct wasm_eight {
+  uint8_t bytes[8];
+};
+WASM_INLINE double wasm_load_f64(const uint8_t *at) {
+  double value;
+  __asm__("vld1.8 {%P0}, %A1" : "=w"(value) : "Um"(*(const struct wasm_eight *)at));
+  return value;
+}
+WASM_INLINE void wasm_store_f64(uint8_t *at, double value) {
+  __asm__("vst1.8 {%P1}, %A0" : "=Um"(*(struct wasm_eight *)at) : "w"(value));
+}
+#else
 WASM_CELL(f64, double)
+#endif
 
 uint32_t wasm_memory_bytes(void) { return wasm_bytes; }
 

@@ -28,7 +28,7 @@ static uint32_t fibonacci(int n) {
 
 uint32_t kernel_fib(uint32_t n) {
   uint32_t sum = 0;
-  for (uint32_t i = 0; i < n; i++) sum += fibonacci((int)(20 + (i & 1)));
+  for (uint32_t i = 0; i < n; i++) sum += fibonacci((int)(20 + ((i ^ sum) & 1)));
   return sum;
 }
 

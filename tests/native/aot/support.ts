@@ -4,7 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import wabt from "wabt";
 import { exitStatusOf } from "../../../host-sim/device/wasm/report.ts";
-import { AOT_C_FLAGS, type Translation, translate } from "../../../native/aot/index.ts";
+import {
+  AOT_C_FLAGS,
+  AOT_SPEED_FLAGS,
+  type Translation,
+  translate,
+} from "../../../native/aot/index.ts";
 
 /** Text format to binary, with names. */
 export async function assemble(text: string): Promise<Uint8Array> {
@@ -26,12 +31,28 @@ export interface Signature {
   readonly result?: Type;
 }
 
+export type Target = "host" | "arm";
+
+const COMPILERS = {
+  host: { command: "gcc", flags: ["-O1"], run: [] },
+  arm: {
+    command: "arm-linux-gnueabihf-gcc",
+    flags: [
+      ...["-mcpu=cortex-a7", "-mthumb", "-mfloat-abi=hard", "-mfpu=neon-vfpv4", "-static"],
+      ...AOT_SPEED_FLAGS,
+    ],
+    run: ["qemu-arm"],
+  },
+} as const;
+
 export interface NativeOptions {
   /** C that defines the imports. */
   readonly hostCode?: string;
   readonly defines?: readonly string[];
   readonly flags?: readonly string[];
   readonly sourceMap?: string;
+  /** `arm`: with the cross compiler, under qemu-arm, as fast code for the device is made. */
+  readonly target?: Target;
   /** Prints the sites of traps too, as `trap 67@123`. */
   readonly sites?: boolean;
 }
@@ -98,7 +119,14 @@ export function runNative(
     const translation = translate(wasm, { sourceMap: options.sourceMap });
     writeFileSync(join(folder, "main.c"), harness(calls, signatures, options));
     compile(folder, translation, options);
-    const { stdout, status, signal } = spawnSync(join(folder, "main"), { encoding: "utf8" });
+    const [program = "", ...args] = [
+      ...COMPILERS[options.target ?? "host"].run,
+      join(folder, "main"),
+    ];
+    const { stdout, status, signal } = spawnSync(program, args, {
+      encoding: "utf8",
+      maxBuffer: 64 * 1024 * 1024,
+    });
     if (status !== 0) throw new Error(`the program ended with ${status ?? signal}: ${stdout}`);
     const lines = stdout.trimEnd().split("\n");
     return { memory: lines.pop() ?? "", results: lines };
@@ -110,14 +138,19 @@ export function runNative(
 function compile(folder: string, translation: Translation, options: NativeOptions): void {
   writeFileSync(join(folder, "app_wasm.c"), translation.source);
   writeFileSync(join(folder, "app_wasm.h"), translation.header);
+  const compiler = COMPILERS[options.target ?? "host"];
   const args = [
-    ...["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", ...AOT_C_FLAGS],
+    ...["-std=c11", ...compiler.flags, "-Wall", "-Wextra", "-Werror", ...AOT_C_FLAGS],
     ...(options.flags ?? []),
     ...(options.defines ?? []).map((define) => `-D${define}`),
     ...["app_wasm.c", "main.c", "-lm", "-o", "main"],
   ];
-  const { status, stderr, error } = spawnSync("gcc", args, { cwd: folder, encoding: "utf8" });
-  if (status !== 0) throw new Error(`gcc: ${error?.message ?? stderr.slice(0, 4000)}`);
+  const { status, stderr, error } = spawnSync(compiler.command, args, {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  if (status !== 0)
+    throw new Error(`${compiler.command}: ${error?.message ?? stderr.slice(0, 4000)}`);
 }
 
 function harness(
