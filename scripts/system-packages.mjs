@@ -46,12 +46,13 @@ function debianListOnly() {
 function install(packages) {
   console.log(`Installing Debian packages: ${packages.join(", ")}`);
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  try {
-    for (const [program, ...args] of commands(packages)) {
+  for (const [program, ...args] of commands(packages)) {
+    try {
       execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"], env: environment });
+    } catch (error) {
+      // A mirror that is being renewed fails the update, and yet the lists from before may do.
+      console.log(`${program} ${args[0]} failed: ${error.message}`);
     }
-  } catch (error) {
-    console.log(`The installation stopped: ${error.message}`);
   }
 }
 

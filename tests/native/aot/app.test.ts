@@ -1,11 +1,12 @@
 // deadline: 180 s
+import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { compileApp } from "../../../host-sim/compiler/compile.ts";
+import { type CompiledApp, compileApp } from "../../../host-sim/compiler/compile.ts";
 import { exitStatusOf } from "../../../host-sim/device/wasm/report.ts";
 import { packageFolder } from "../../../host-sim/paths.ts";
 import { translate } from "../../../native/aot/index.ts";
-import { compileFixture } from "../../assembly/support.ts";
+import { compileFixture, stubImports } from "../../assembly/support.ts";
 import { type Call, runNative, type Signature } from "./support.ts";
 
 const test = suite("aot: the app itself");
@@ -37,7 +38,7 @@ function traceV8(wasm: Uint8Array, calls: readonly Call[]): Traced {
     group[name] = (...args: (number | bigint)[]) => {
       trace.push(`host_${subject}_${name} ${args.join(" ")} ${sum(memory)}`.replace("  ", " "));
       if (name === "abort") throw new Error("aborted");
-      return name === "now" || name === "monotonic" ? NOW : answer(name, args);
+      return name === "now" || name === "monotonic" ? NOW : answer(name);
     };
   }
   const instance = new WebAssembly.Instance(module, imports);
@@ -55,9 +56,9 @@ function traceV8(wasm: Uint8Array, calls: readonly Call[]): Traced {
   return { trace, results };
 }
 
-/** 3 from all: a handle, or a length. A desired twin is read, so it has to be in memory. */
-function answer(name: string, _args: readonly unknown[]): number {
-  return name === "open" || name.startsWith("open") ? 3 : 0;
+/** A handle from what opens, and no error from all others. */
+function answer(name: string): number {
+  return name.startsWith("open") ? 3 : 0;
 }
 
 function sum(memory: WebAssembly.Memory | undefined): string {
@@ -129,11 +130,73 @@ test("the debug build, which is not optimised, does the same", async () => {
   assert.equal(traceNative(app.wasm, calls, app.sourceMap), traceV8(app.wasm, calls));
 });
 
-test("faults end with the kinds of docs/exit-codes.md, and their site names the line", async () => {
+/** The fixture's first argument says how it fails. */
+function failNative(app: CompiledApp, fault: string): { kind: string; place: string } {
+  const [, imports = ""] = translate(app.wasm).header.split("defined by the runtime");
+  const argument = `static int32_t argument(int32_t at, int32_t capacity) {
+    static const char text[] = "${fault}";
+    void *place = wasm_range((uint32_t)at, (uint32_t)capacity);
+    if (place && capacity >= (int32_t)sizeof text - 1) __builtin_memcpy(place, text, sizeof text - 1);
+    return sizeof text - 1;
+  }`;
+  const code = hostCode(imports).replace(
+    /(host_application_argument\(.*?\) \{).*/,
+    "$1 return a0 == 0 ? argument(a1, a2) : 0; }",
+  );
+  const options = { hostCode: `${argument}\n${code}`, sourceMap: app.sourceMap, sites: true };
+  const { results } = runNative(app.wasm, [call("start")], SIGNATURES, options);
+  const [, kind = "", site] = /^trap (\d+)@?(\d+)?$/.exec(results.at(-1) ?? "") ?? [];
+  return { kind, place: placeOf(app, Number(site ?? 0)) };
+}
+
+function placeOf(app: CompiledApp, column: number): string {
+  const { source, line } = originalPositionFor(new TraceMap(app.sourceMap), { line: 1, column });
+  return `${source}:${line}`;
+}
+
+/** Where V8 was when it trapped. */
+function failV8(app: CompiledApp, fault: string): { kind: string; place: string } {
+  const module = new WebAssembly.Module(app.wasm);
+  const bytes = Buffer.from(fault);
+  let memory: WebAssembly.Memory | undefined;
+  const imports = stubImports(module, {
+    application: {
+      argument: (_index: number, at: number, capacity: number) => {
+        if (capacity >= bytes.length) new Uint8Array(memory?.buffer ?? []).set(bytes, at);
+        return bytes.length;
+      },
+    },
+  });
+  const instance = new WebAssembly.Instance(module, imports);
+  memory = instance.exports.memory as WebAssembly.Memory;
+  try {
+    (instance.exports.start as () => void)();
+  } catch (error) {
+    const { code, report } = exitStatusOf(error, app.sourceMap);
+    const [, place = ""] = /\((.*:\d+):\d+\)/.exec(report[1] ?? "") ?? [];
+    return { kind: String(code), place };
+  }
+  throw new Error(`the fault ${fault} did not happen`);
+}
+
+test("faults have the kinds of docs/exit-codes.md, and their sites name V8's lines", async () => {
+  const app = await compileFixture("faults", "release");
+  const expected = { unreachable: 64, memory: 66, bounds: 67, divide: 68, overflow: 69 };
+  for (const [fault, kind] of Object.entries({ ...expected, indirect: 71 })) {
+    const native = failNative(app, fault);
+    assert.equal(native, failV8(app, fault), fault);
+    assert.is(native.kind, String(kind), fault);
+  }
+  // V8 names the entry of the function that finds no room, and C the call into it.
+  const { kind, place } = failNative(app, "stack");
+  assert.is(kind, "72");
+  assert.match(place, /^tests\/fixtures\/assembly\/faults\.ts:\d+$/);
+});
+
+test("with a source map, debuggers see the app's sources", async () => {
   const app = await compileFixture("faults", "release");
   const { source } = translate(app.wasm, { sourceMap: app.sourceMap });
   assert.match(source, /^#line \d+ "tests\/fixtures\/assembly\/faults\.ts"$/m);
-  assert.match(source, /WASM_TRAP_OUT_OF_MEMORY/);
 });
 
 test("the same input gives the same text, and the build id is its hash", async () => {
