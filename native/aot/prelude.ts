@@ -9,6 +9,9 @@ export const PRELUDE = `
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "The generated code needs a little-endian processor."
 #endif
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option"
+#pragma GCC diagnostic ignored "-Winfinite-recursion"
 #pragma GCC diagnostic ignored "-Wunused-variable"
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wunused-but-set-variable"
