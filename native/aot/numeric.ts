@@ -56,7 +56,7 @@ function bitsOfType(type: ValueType): number {
 function integerComparisons(first: number, type: "i32" | "i64"): [number, Numeric][] {
   const x = letterOf(type);
   const signed = `(int${bitsOfType(type)}_t)`;
-  const rows = [row(first, `${type}.eqz`, `${x}:t`, "!$0")];
+  const rows = [row(first, `${type}.eqz`, `${x}:t`, "$0 == 0")];
   const names = ["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"];
   const signs = ["==", "!=", "<", "<", ">", ">", "<=", "<=", ">=", ">="];
   names.forEach((name, index) => {

@@ -67,8 +67,9 @@ export function constantText(type: ValueType, bits: bigint): string {
   return value < 0 ? `(${digits}${suffix})` : `${digits}${suffix}`;
 }
 
+/** C for a condition. Compilers warn of products as conditions, so those are compared. */
 export function truthOf(operand: Operand): string {
-  return operand.truth ?? operand.text;
+  return operand.truth ?? (operand.depth > 0 ? `${operand.text} != 0` : operand.text);
 }
 
 /** The result of an instruction whose traps have been excluded. */

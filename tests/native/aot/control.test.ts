@@ -205,6 +205,35 @@ test("runaway recursion traps, through direct and through indirect calls", async
   assert.is(results.filter((result) => result === "trap 72").length, 3);
 });
 
+test("products and sums round twice, and what looks like nothing still quiets a NaN", async () => {
+  const float = (name: string, code: string) =>
+    `(func (export "${name}") (param i64 i64) (result i64)
+      (local $a f64) (local $b f64) (local.set $a (f64.reinterpret_i64 (local.get 0)))
+      (local.set $b (f64.reinterpret_i64 (local.get 1))) (i64.reinterpret_f64 ${code}))`;
+  const [a, b] = ["(local.get $a)", "(local.get $b)"];
+  const text = `(module
+    ${float("fused", `(f64.add (f64.mul ${a} ${b}) (f64.const -1))`)}
+    ${float("minus", `(f64.sub (f64.mul ${a} ${b}) ${a})`)}
+    ${float("zero", `(f64.sub ${a} (f64.const 0))`)}
+    ${float("one", `(f64.mul ${a} (f64.const 1))`)}
+    ${float("there and back", `(f64.promote_f32 (f32.demote_f64 ${a}))`)}
+    ${float("negative", `(f64.neg ${a})`)})`;
+  const signature: Signature = { params: ["i64", "i64"], result: "i64" };
+  const names = ["fused", "minus", "zero", "one", "there and back", "negative"];
+  const signatures = Object.fromEntries(names.map((name) => [name, signature]));
+  const finite = [0x3ff0000004000001n, 0x3ff0000000000001n, 0xc008000000000003n];
+  const signalling = 0x7ff4000000000001n;
+  // Which sign a NaN gets from a product is the processor's choice.
+  const calls = names.flatMap((name) =>
+    [...finite, ...(/fused|minus/.test(name) ? [] : [signalling])].flatMap((one) =>
+      finite.map((other) => ({ name, args: [one, other] })),
+    ),
+  );
+  await both(text, signatures, calls, { target: "arm" });
+  const results = await both(text, signatures, calls);
+  assert.ok(new Set(results).size > 15);
+});
+
 test("wasm_initialize begins anew, and runs the start function", async () => {
   const text = `(module (memory (export "memory") 1 1) (global $n (mut i32) (i32.const 5))
     (data (i32.const 8) "\\2a")
