@@ -6,7 +6,7 @@ import { bitsOf } from "./decode.ts";
 import { prototype, translateFunction } from "./function.ts";
 import { exportPrototype, globalPrototype } from "./header.ts";
 import { type LineMap, readLineMap } from "./lines.ts";
-import { type Module, sameType, type WasmFunction } from "./module.ts";
+import { type DataSegment, type Module, sameType, type WasmFunction } from "./module.ts";
 import { importName, internalName } from "./names.ts";
 import { C_TYPES, constantText, HOST_TYPES } from "./operands.ts";
 import { PRELUDE, SEGMENTS } from "./prelude.ts";
@@ -107,18 +107,17 @@ function usesSegments(bodies: ReadonlyMap<number, Body>): boolean {
   return [...bodies.values()].some(({ code }) => code.some(({ op }) => ops.includes(op)));
 }
 
+/** Active segments are empty for `memory.init`, so only the passive ones keep their bytes here. */
 function segments(module: Module): string {
-  const passive = module.data.map(({ offset, bytes }, index) =>
-    offset || bytes.length === 0
-      ? "NULL"
-      : { name: `wasm_segment_${index}`, text: byteList(bytes) },
+  const isKept = ({ offset, bytes }: DataSegment) => !offset && bytes.length > 0;
+  const arrays = module.data.flatMap((segment, index) =>
+    isKept(segment)
+      ? [`static const uint8_t wasm_segment_${index}[] = ${byteList(segment.bytes)};`]
+      : [],
   );
-  const arrays = passive.flatMap((segment) =>
-    segment === "NULL" || typeof segment === "string"
-      ? []
-      : [`static const uint8_t ${segment.name}[] = ${segment.text};`],
+  const names = module.data.map((segment, index) =>
+    isKept(segment) ? `wasm_segment_${index}` : "NULL",
   );
-  const names = passive.map((segment) => (typeof segment === "string" ? segment : segment.name));
   return [
     ...arrays,
     `static const uint8_t *const wasm_segments[] = {${names.join(", ")}};`,

@@ -255,6 +255,7 @@ static void wasm_init(
   if (length > bytes || from > bytes - length || !wasm_range(to, length)) {
     wasm_trap(WASM_TRAP_OUT_OF_BOUNDS, site);
   }
-  memmove(wasm_memory + to, wasm_segments[segment] + from, length);
+  /* An empty segment has no bytes to point to. */
+  if (length > 0) memcpy(wasm_memory + to, wasm_segments[segment] + from, length);
 }
 `;

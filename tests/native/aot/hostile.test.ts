@@ -110,6 +110,18 @@ test("an announced size is not believed, and blocks nest only so deep", () => {
   assert.is(attempt(code([0, ...nested, ...ends])), "wasm-unsupported");
 });
 
+test("functions that call each other twice do not grow without end", async () => {
+  const chain = Array.from(
+    { length: 300 },
+    (_, index) =>
+      `(func $f${index + 1} (result i32) (i32.add (call $f${index}) (call $f${index})))`,
+  );
+  const wasm = await assemble(`(module (func $f0 (result i32) (i32.const 1)) ${chain.join("\n")})`);
+  const { source } = translate(wasm);
+  const inlined = new Set(source.match(/^WASM_INLINE uint32_t w\d+/gm));
+  assert.ok(inlined.size > 1 && inlined.size < 8, `${inlined.size} functions repeated`);
+});
+
 test("names from outside become no C", async () => {
   const wasm = await assemble(
     '(module (func $f (export "a\\22; int main(void){} /*") (result i32) i32.const 1))',
