@@ -100,7 +100,7 @@ function declaration(name: string, type: FunctionType): string {
 function collision(name: string): AotError {
   return new AotError(
     "name-collision",
-    `Two imports of the module would both be ${name} in C.`,
+    `Two imports of the module would both be ${name} in C, or are one with two types.`,
     "Rename one of them, or its module.",
   );
 }

@@ -110,6 +110,17 @@ test("an announced size is not believed, and blocks nest only so deep", () => {
   assert.is(attempt(code([0, ...nested, ...ends])), "wasm-unsupported");
 });
 
+test("two imports of one C name are refused, one import twice is not", async () => {
+  const collide = await assemble('(module (import "a_b" "c" (func)) (import "a" "b_c" (func)))');
+  assert.is(attempt(collide), "name-collision");
+  const twice = await assemble('(module (import "a" "b" (func)) (import "a" "b" (func)))');
+  assert.is(translate(twice).header.match(/host_a_b\(/g)?.length, 1);
+  const types = await assemble(
+    '(module (import "a" "b" (func)) (import "a" "b" (func (param i32))))',
+  );
+  assert.is(attempt(types), "name-collision");
+});
+
 test("functions that call each other twice do not grow without end", async () => {
   const chain = Array.from(
     { length: 300 },
