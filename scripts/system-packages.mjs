@@ -5,7 +5,13 @@ import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 /** Package → a file that shows it is there. Packages of another architecture carry it: `musl:armhf`. */
-const PACKAGES = {};
+const PACKAGES = {
+  gcc: "/usr/bin/gcc",
+  "libc6-dev": "/usr/include/stdio.h",
+  "gcc-arm-linux-gnueabihf": "/usr/bin/arm-linux-gnueabihf-gcc",
+  "libc6-dev-armhf-cross": "/usr/arm-linux-gnueabihf/include/stdio.h",
+  "qemu-user": "/usr/bin/qemu-arm",
+};
 
 /** Installs what is missing; answers undefined when all is there, otherwise what to type. */
 export function ensureSystemPackages() {
@@ -40,12 +46,13 @@ function debianListOnly() {
 function install(packages) {
   console.log(`Installing Debian packages: ${packages.join(", ")}`);
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  try {
-    for (const [program, ...args] of commands(packages)) {
+  for (const [program, ...args] of commands(packages)) {
+    try {
       execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"], env: environment });
+    } catch (error) {
+      // A mirror that is being renewed fails the update, and yet the lists from before may do.
+      console.log(`${program} ${args[0]} failed: ${error.message}`);
     }
-  } catch (error) {
-    console.log(`The installation stopped: ${error.message}`);
   }
 }
 

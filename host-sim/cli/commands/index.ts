@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { register as aot } from "./aot.ts";
 import { register as build } from "./build.ts";
 import { register as deviceServer } from "./device-server.ts";
 import { register as exec } from "./exec.ts";
@@ -21,6 +22,7 @@ export const nouns: readonly ((program: Command) => void)[] = [
   packageProject,
   imagePackage,
   hardwareDefinition,
+  aot,
   exec,
   status,
   telemetry,

@@ -1,0 +1,117 @@
+// Counts the ARM instructions of translated kernels against the same by hand in C, under qemu-arm:
+// `npm run bench:native`. A table for people, then one line of JSON. The count is exact, no time.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { bundle } from "./bundle.mjs";
+import { ensureSystemPackages } from "./system-packages.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const work = join(root, "build/bench-native");
+const sources = join(root, "tests/bench/native");
+const COMPILER = "arm-linux-gnueabihf-gcc";
+const TARGET = "-mcpu=cortex-a7 -mthumb -mfloat-abi=hard -mfpu=neon-vfpv4".split(" ");
+const MOST_MEAN = 2.2;
+const MOST = 4.5;
+/** Name → how often in the shorter and in the longer run; the difference is free of start-up. */
+const KERNELS = {
+  fib: [2, 4],
+  crc32: [4, 24],
+  sha256: [2, 6],
+  matmul: [2, 12],
+  doubles: [10, 110],
+  base64: [4, 24],
+  jsonscan: [10, 110],
+  jsontree: [10, 60],
+  telemetry: [10, 1034],
+  median: [10, 2010],
+};
+
+const missing = ensureSystemPackages();
+if (missing) {
+  console.log(missing);
+  process.exit(1);
+}
+mkdirSync(work, { recursive: true });
+const flags = await translateKernels();
+compileAll(flags);
+const results = Object.keys(KERNELS).map(measure);
+print();
+
+async function translateKernels() {
+  await bundle({
+    entryPoints: [join(root, "native/aot/index.ts"), join(root, "host-sim/compiler/compile.ts")],
+    outdir: join(work, "js"),
+    flat: true,
+  });
+  const load = (name) => import(pathToFileURL(join(work, "js", name)).href);
+  const [{ translate, AOT_C_FLAGS, AOT_SPEED_FLAGS }, { compileApp }] = await Promise.all([
+    load("index.js"),
+    load("compile.js"),
+  ]);
+  const entry = "tests/fixtures/assembly/kernels.ts";
+  const { wasm } = await compileApp({ projectFolder: root, entry, target: "release" });
+  const { source, header } = translate(wasm);
+  writeFileSync(join(work, "app_wasm.c"), source);
+  writeFileSync(join(work, "app_wasm.h"), header);
+  return [...AOT_C_FLAGS, ...AOT_SPEED_FLAGS];
+}
+
+function compileAll(wasmFlags) {
+  const common = [...TARGET, "-std=gnu11", "-O2", "-static", `-I${work}`, `-I${sources}`];
+  const main = join(sources, "main.c");
+  run(COMPILER, [...common, main, join(sources, "kernels.c"), "-lm", "-o", join(work, "native")]);
+  run(COMPILER, [
+    ...[...common, ...wasmFlags, "-DUSE_WASM", main, join(work, "app_wasm.c")],
+    ...["-lm", "-o", join(work, "wasm")],
+  ]);
+  const plugin = join(work, "count.so");
+  run("gcc", ["-O2", "-shared", "-fPIC", join(sources, "count.c"), "-o", plugin]);
+}
+
+function measure(name) {
+  const native = perIteration("native", name);
+  const wasm = perIteration("wasm", name);
+  if (native.sum !== wasm.sum) {
+    throw new Error(`${name} gives ${wasm.sum} in place of ${native.sum}: nothing was measured`);
+  }
+  const ratio = wasm.instructions / native.instructions;
+  return { name, native: native.instructions, wasm: wasm.instructions, ratio };
+}
+
+function perIteration(program, name) {
+  const [few, many] = KERNELS[name].map((times) => count(program, name, times));
+  const [from, to] = KERNELS[name];
+  return {
+    instructions: Math.round((many.instructions - few.instructions) / (to - from)),
+    sum: many.sum,
+  };
+}
+
+function count(program, name, times) {
+  const out = join(work, "count.txt");
+  const plugin = `${join(work, "count.so")},out=${out}`;
+  const sum = run("qemu-arm", ["-plugin", plugin, join(work, program), name, String(times)]);
+  return { sum: sum.trim(), instructions: Number(readFileSync(out, "utf8")) };
+}
+
+function run(command, args) {
+  return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+}
+
+function print() {
+  const mean = Math.exp(
+    results.reduce((sum, { ratio }) => sum + Math.log(ratio), 0) / results.length,
+  );
+  const most = Math.max(...results.map(({ ratio }) => ratio));
+  console.log(`${"kernel".padEnd(12)} ${"C".padStart(9)} ${"wasm".padStart(9)}  ratio`);
+  for (const { name, native, wasm, ratio } of results) {
+    const numbers = `${String(native).padStart(9)} ${String(wasm).padStart(9)}`;
+    console.log(`${name.padEnd(12)} ${numbers} ${ratio.toFixed(2).padStart(6)}`);
+  }
+  const verdict = (kept, limit) => `${kept ? "kept" : "NOT KEPT"} (${limit})`;
+  console.log(`geometric mean ${mean.toFixed(2)} ${verdict(mean <= MOST_MEAN, MOST_MEAN)}`);
+  console.log(`largest ratio  ${most.toFixed(2)} ${verdict(most <= MOST, MOST)}`);
+  console.log(`\n${JSON.stringify({ mean, most, results })}`);
+}
