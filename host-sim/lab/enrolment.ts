@@ -43,17 +43,21 @@ export interface Enrolment {
  * @returns the tenant
  */
 export function enrol({ service, hub, deviceId, tenantId, claim }: Enrolment): string {
-  const wanted = tenantId ?? service.tenantOf(deviceId) ?? service.tenants()[0]?.tenantId;
-  const tenant = service.findTenant(wanted ?? "") ?? service.createTenant("lab", wanted);
+  const wanted = tenantId ?? service.tenantOf(deviceId) ?? service.listTenants()[0]?.tenantId;
+  const tenant = service.findTenant(wanted ?? "") ?? newTenant(service, wanted);
   if (claim && service.tenantOf(deviceId) === undefined) {
     service.claim(tenant.tenantId, deviceId);
   }
-  for (const { tenantId: each } of service.tenants()) registerAuthorities(service, hub, each);
+  for (const { tenantId: each } of service.listTenants()) registerAuthorities(service, hub, each);
   if (!hub.devices.find(deviceId)) {
     hub.devices.create({ deviceId, authentication: { type: "certificateAuthority" } });
   }
   return tenant.tenantId;
 }
+
+/** One lab may see apps of several tenants; each is a catalog with a name of its own. */
+const newTenant = (service: SecurityService, tenantId: string | undefined) =>
+  service.createTenant(service.tenants.freeName("lab"), tenantId);
 
 function registerAuthorities(service: SecurityService, hub: Hub, tenantId: string): void {
   const registered = new Set(hub.certificates.list().map((entry) => entry.thumbprint));
