@@ -66,6 +66,6 @@ function registerAuthorities(service: SecurityService, hub: Hub, tenantId: strin
     const name = `azure-sphere-${tenantId.slice(0, 8)}-${thumbprint.slice(0, 8)}`;
     hub.certificates.add(name, pem);
     const code = hub.certificates.generateVerificationCode(name);
-    hub.certificates.verify(name, service.proofOfPossession(tenantId, code));
+    hub.certificates.verify(name, service.proofOfPossession(tenantId, code, thumbprint));
   }
 }

@@ -116,9 +116,12 @@ export function createDeviceCertificates(
       if (!result.ok) throw refused(result.detail);
       return commonName(certificate);
     },
-    /** A certificate that proves to a hub that whoever shows it commands the tenant's CA. */
-    proofOfPossession: (tenantId: string, verificationCode: string): string =>
-      leaf(tenants.signer(tenantId), verificationCode, generateKeyPair().publicKey),
+    /**
+     * A certificate that proves to a hub that whoever shows it commands the tenant's CA.
+     * @param print thumbprint of the CA certificate; that of the active one when absent
+     */
+    proofOfPossession: (tenantId: string, verificationCode: string, print?: string): string =>
+      leaf(tenants.signer(tenantId, print), verificationCode, generateKeyPair().publicKey),
   };
 }
 

@@ -152,8 +152,17 @@ export function createTenants(context: ServiceContext, services: ServiceAuthorit
       }
     },
     remove: (tenantId: string): void => store.delete(key(tenantId)),
-    /** The authority that signs now. */
-    signer: (tenantId: string): Authority => loadAuthority(activeOf(stored(tenantId))),
+    /**
+     * The authority that signs now.
+     * @param print thumbprint of another generation, which proves that the tenant has it
+     */
+    signer(tenantId: string, print?: string): Authority {
+      const tenant = stored(tenantId);
+      const named = tenant.authorities.find(
+        ({ certificate }) => thumbprint(parseCertificate(certificate)) === print,
+      );
+      return loadAuthority(named ?? activeOf(tenant));
+    },
     /**
      * Starts the next generation of a tenant's CA; the former one stays valid until it expires.
      * @param activeInMs how long the former one goes on signing
