@@ -23,7 +23,10 @@ export function armRoutes(service: SecurityService, operationMs: number): ArmRou
     ...deploymentRoutes(context),
     ...deviceRoutes(context),
   };
-  const list = Object.keys(subjects).map(described);
+  // The GET beside a POST only leads to its next page.
+  const list = Object.keys(subjects)
+    .filter((name) => !(name.startsWith("GET ") && subjects[name.replace("GET", "POST")]))
+    .map(described);
   return {
     ...subjects,
     ...operations.routes,
