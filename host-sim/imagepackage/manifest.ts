@@ -2,6 +2,7 @@ import { Ajv, type ErrorObject } from "ajv";
 import { LineCounter, parseDocument } from "yaml";
 import { LabError, messageOf } from "../errors.ts";
 import schema from "./app-manifest.schema.json";
+import { nearest } from "./nearest.ts";
 
 /** Capabilities as app_manifest.json spells them; what is absent is not granted. */
 export interface Capabilities {
@@ -26,7 +27,9 @@ export interface Manifest {
   readonly CmdArgs: readonly string[];
   readonly Capabilities: Capabilities;
   readonly ApplicationType?: "Default" | "RealTimeCapable" | "Debugger";
+  readonly MallocVersion?: number;
   readonly TargetApplicationRuntimeVersion?: number;
+  readonly TargetBetaApis?: string;
 }
 
 const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile<Manifest>(schema);
@@ -107,34 +110,10 @@ function misspelled(manifest: unknown, position: (pointer: string) => string): s
   ];
 }
 
-/** The known name that differs by at most a third of its letters. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
-  const ranked = known
-    .map((candidate) => ({ candidate, edits: distance(name, candidate) }))
-    .sort((a, b) => a.edits - b.edits);
-  const best = ranked[0];
-  return best && best.edits <= best.candidate.length / 3 ? best.candidate : undefined;
-}
-
-/** Levenshtein distance without regard to case. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1]?.toLowerCase() === b[j - 1]?.toLowerCase();
-      const replaced = (row[j - 1] ?? 0) + (same ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
-
 function invalid(file: string, problems: readonly string[]): LabError {
   return new LabError(
     "manifest-invalid",
     `${file} is not correct:\n${problems.map((problem) => `  ${problem}`).join("\n")}`,
-    "Correct it; docs/imagepackage.md lists fields and capabilities.",
+    "Correct it; docs/image-package.md lists fields and capabilities.",
   );
 }

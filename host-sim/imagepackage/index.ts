@@ -1,0 +1,44 @@
+export type { ImageFile } from "./asxipfs.ts";
+export { isFilesystem, type PlacedFile, readFilesystem } from "./asxipfs-reader.ts";
+export { writeFilesystem } from "./asxipfs-writer.ts";
+export { type CloudFormOptions, fromCloudForm, toCloudForm } from "./cloud-form.ts";
+export {
+  type HardwareDefinition,
+  manifestValue,
+  type Peripheral,
+  readHardwareDefinition,
+  resolveManifest,
+} from "./hardware-definition.ts";
+export { type Content, type Image, readImage, verifyImage } from "./image.ts";
+export { type Capabilities, type Manifest, parseManifest } from "./manifest.ts";
+export {
+  ABI_TYPES,
+  APPLICATION,
+  BOARD_CONFIGURATION,
+  IMAGE_TYPES,
+  type Section,
+  sectionOf,
+  shortName,
+  writeMetadata,
+} from "./metadata.ts";
+export { readMetadata } from "./metadata-reader.ts";
+export {
+  type AppContent,
+  applicationFiles,
+  FLASH_LIMIT,
+  MANIFEST_FILE,
+  type PackedFile,
+  type PackRequest,
+  packImage,
+  WASM_FILE,
+} from "./pack.ts";
+export { type RewriteOptions, rewriteManifest } from "./rewrite-manifest.ts";
+export {
+  createSigner,
+  createTrustStore,
+  type Signer,
+  signImage,
+  type TrustStore,
+  type Verdict,
+  type Verification,
+} from "./signature.ts";
