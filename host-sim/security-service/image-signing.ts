@@ -1,14 +1,16 @@
 import { LabError } from "../errors.ts";
-import { fromCloudForm, toCloudForm } from "../imagepackage/cloud-form.ts";
-import { readImage, verifyImage } from "../imagepackage/image.ts";
-import type { Section } from "../imagepackage/metadata.ts";
 import {
   createSigner,
   createTrustStore,
+  fromCloudForm,
+  readImage,
+  type Section,
   type Signer,
-  sealImage,
   type TrustStore,
-} from "../imagepackage/signature.ts";
+  toCloudForm,
+  verifyImage,
+} from "../imagepackage/index.ts";
+import { sealImage } from "../imagepackage/signature.ts";
 import {
   createCertificate,
   generateKeyPair,

@@ -17,7 +17,7 @@ import {
 import { openMemoryStore, type Store } from "../../host-sim/store/index.ts";
 
 const root = createServerRoot();
-const credentials = issueServerCertificate(root, { dns: ["localhost"], ip: ["127.0.0.1"] });
+export const credentials = issueServerCertificate(root, { dns: ["localhost"], ip: ["127.0.0.1"] });
 /** The root that clients trust. */
 export const CA = root.certificate;
 export const START = Date.UTC(2026, 5, 1);
@@ -128,7 +128,11 @@ export function makePackage(options: TestPackage): Buffer {
     Capabilities: options.capabilities ?? {},
   };
   const payload = writeFilesystem([
-    { path: "app_manifest.json", content: Buffer.from(JSON.stringify(manifest)), executable: false },
+    {
+      path: "app_manifest.json",
+      content: Buffer.from(JSON.stringify(manifest)),
+      executable: false,
+    },
     { path: "bin/app", content: options.program ?? Buffer.from("a program"), executable: true },
   ]);
   const signer = createSigner(options.signer.privateKey, options.signer.certificate);
