@@ -1,5 +1,4 @@
 import { RealClock } from "./clock/index.ts";
-import type { SphereOs } from "./device/sphere-os.ts";
 import type { Hub } from "./hub/hub.ts";
 import type { Manifest } from "./imagepackage/manifest.ts";
 import { createApiServer, type LabEvent } from "./lab/api.ts";
@@ -11,10 +10,10 @@ import { joinedApp, type OtherHub } from "./lab/other-hub.ts";
 import { labRoutes } from "./lab/routes.ts";
 import { openState } from "./lab/state.ts";
 import { writeLocator } from "./lab/state-folder.ts";
-import { createVirtualDevice } from "./lab/virtual-device.ts";
+import { createVirtualDevice, type VirtualDevice } from "./lab/virtual-device.ts";
 import { createLogger } from "./log.ts";
 import { packageVersion } from "./paths.ts";
-import type { SecurityService } from "./security-service/index.ts";
+import { catalogId, type SecurityService } from "./security-service/index.ts";
 
 export interface LabOptions {
   readonly app: BuiltApp;
@@ -25,6 +24,9 @@ export interface LabOptions {
   /** 0, any free port, when absent. */
   readonly mqttPort?: number;
   readonly apiPort?: number;
+  readonly securityPort?: number;
+  /** Lab time between two checks of the device for updates; a day when absent. */
+  readonly updateCheckMs?: number;
   /** Leaves the device as it left the factory. */
   readonly unclaimed?: boolean;
   /** Connects the device to this hub in place of the lab's own. */
@@ -39,7 +41,8 @@ export interface Lab {
   readonly clock: RealClock;
   readonly hub: Hub;
   readonly service: SecurityService;
-  readonly device: SphereOs;
+  readonly tokens: Cloud["tokens"];
+  readonly device: VirtualDevice;
   /** Puts a new build of the app in place of the running one. */
   install(app: BuiltApp): Promise<void>;
   /** Ends all connections and listens again on the same port. */
@@ -54,6 +57,9 @@ type Cleanups = (() => unknown)[];
 
 /** The embedded hub has the name that the app dials; this one when the app dials none. */
 const DEFAULT_HUB_NAME = "spherule-lab.azure-devices.net";
+
+/** The token of the description holds for all that one does in a lab, jumps of the clock included. */
+const TOKEN_LIFETIME_MS = 10 * 365 * 86_400_000;
 
 /**
  * Starts a lab; when the answer comes, everything listens and the app runs.
@@ -79,8 +85,8 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   const state = openState(options.stateFolder);
   cleanups.push(() => state.close());
   const hubName = hubNameOf(manifest);
-  const mqttPort = options.mqttPort ?? 0;
-  const cloud = await startCloud({ state, clock, logger, hubName, host, mqttPort });
+  const ports = { mqttPort: options.mqttPort ?? 0, securityPort: options.securityPort ?? 0 };
+  const cloud = await startCloud({ state, clock, logger, hubName, host, ...ports });
   cleanups.push(() => cloud.stop());
   const { hub, service } = cloud;
   hub.events.subscribe((message) => publish({ type: "telemetry", message }));
@@ -96,6 +102,7 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   const device = createVirtualDevice({
     ...{ clock, state, cloud, manufactured, hardware, manifest, otherHub },
     logger: logger.named("device"),
+    checkEveryMs: options.updateCheckMs,
   });
   cleanups.push(() => device.stop());
 
@@ -105,7 +112,7 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
       if (!description) throw new Error("The lab has not started yet");
       return description;
     },
-    ...{ clock, hub, service, device },
+    ...{ clock, hub, service, device, tokens: cloud.tokens },
     install: (next) => device.install(joinedApp(next, otherHub)),
     restartHub: () => cloud.restartHub(),
     exportTo: (folder) => state.exportTo(folder),
@@ -120,13 +127,14 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   if (options.stateFolder !== undefined) {
     writeLocator(options.stateFolder, { processId: process.pid, api: url });
   }
-  device.start();
+  // First the app: a device that starts with another one would run that for a moment.
   await lab.install(app);
+  await device.start();
   return lab;
 }
 
 function describe(
-  { hub, address, caFile }: Cloud,
+  { hub, address, caFile, service, serviceAddress, tokens }: Cloud,
   deviceId: string,
   tenantId: string,
   api: string,
@@ -144,7 +152,12 @@ function describe(
       mqttPort: address.port,
       serviceConnectionString: hub.policies.connectionString,
     },
-    securityService: { tenantId },
+    securityService: {
+      tenantId,
+      url: `https://${serviceAddress.host}:${serviceAddress.port}`,
+      catalogId: catalogId(service.tenants.get(tenantId)),
+      token: tokens.issue(TOKEN_LIFETIME_MS).accessToken,
+    },
     devices: [{ deviceId }],
     redirects: { [`${hub.hostName}:8883`]: `${address.host}:${address.port}` },
   };

@@ -1,4 +1,4 @@
-import type { Clock, TimerHandle } from "../clock/index.ts";
+import { type Clock, sleep, type TimerHandle } from "../clock/index.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { AppImage, ExitStatus, RunningApp } from "./app.ts";
@@ -7,6 +7,7 @@ import type { DeviceAuth } from "./device-auth.ts";
 import type { Network } from "./network.ts";
 import { type AppSession, createSession } from "./session/session.ts";
 import type { MutableStorage } from "./storage.ts";
+import type { UpdateEvents } from "./updates/events.ts";
 import { runWasm } from "./wasm/instance.ts";
 
 export interface SphereOsOptions {
@@ -18,6 +19,10 @@ export interface SphereOsOptions {
   readonly deviceAuth: DeviceAuth;
   /** The storage of an app by its component id. */
   readonly storage: (componentId: string) => MutableStorage;
+  /** Where the updater speaks to the app; nobody speaks when absent. */
+  readonly updates?: UpdateEvents;
+  /** Is told how each run of the app ended. */
+  readonly onAppEnd?: (name: string, status: ExitStatus) => void;
 }
 
 export interface AppStatus {
@@ -36,6 +41,8 @@ const FIRST_RESTART_MS = 1_000;
 const LONGEST_RESTART_MS = 30_000;
 /** An app that ran so long is taken to be sound again. */
 const SOUND_AFTER_MS = 60_000;
+/** Real devices take several seconds; clients wait at most two and a half. */
+const REBOOT_MS = 2_000;
 
 /** The virtual Sphere OS: installs one app, keeps it running, owns what outlives it. */
 export function createSphereOs(options: SphereOsOptions) {
@@ -51,6 +58,7 @@ export function createSphereOs(options: SphereOsOptions) {
   /** The run ended before `launch` returned. */
   let exited = false;
   let lastExitCode: number | null = null;
+  const power = new AbortController();
 
   function launch(): void {
     restartTimer = undefined;
@@ -89,6 +97,7 @@ export function createSphereOs(options: SphereOsOptions) {
     for (const line of status.report) logger.error(line);
     if (status.report.length === 0) logger.info(`the app ended with exit code ${status.code}`);
     exited = true;
+    options.onAppEnd?.(image?.manifest.Name ?? "", status);
     if (running) finish();
   }
 
@@ -132,12 +141,33 @@ export function createSphereOs(options: SphereOsOptions) {
       image = next;
       await startApp();
     },
+    /** Leaves the device without an app. */
+    async uninstall(): Promise<void> {
+      await stopApp();
+      image = undefined;
+    },
     startApp,
     stopApp,
+    /**
+     * The app ends, the device is away for a moment, and everything starts anew.
+     * @returns false when the device was switched off meanwhile
+     */
+    async reboot(): Promise<boolean> {
+      const { signal } = power;
+      logger.info("the device restarts");
+      deviceAuth.stop();
+      await stopApp();
+      await sleep(clock, REBOOT_MS, signal).catch(() => {});
+      if (signal.aborted) return false;
+      deviceAuth.start();
+      if (image) await startApp();
+      return true;
+    },
     start(): void {
       deviceAuth.start();
     },
     async stop(): Promise<void> {
+      power.abort();
       deviceAuth.stop();
       await stopApp();
     },

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import type { Clock } from "../clock/index.ts";
+import { SERVICE_HOST } from "../device/updates/service-client.ts";
 import { createHub } from "../hub/hub.ts";
 import { createMqttServer } from "../hub/mqtt/server.ts";
 import type { Logger } from "../log.ts";
 import { issueServerCertificate } from "../pki/index.ts";
-import { createSecurityService } from "../security-service/index.ts";
+import { createSecurityServer, createSecurityService } from "../security-service/index.ts";
 import type { Address } from "../service.ts";
 import { labServerRoot } from "./enrolment.ts";
 import type { LabState } from "./state.ts";
@@ -17,6 +18,7 @@ export interface CloudOptions {
   readonly hubName: string;
   readonly host: string;
   readonly mqttPort: number;
+  readonly securityPort: number;
 }
 
 export type Cloud = Awaited<ReturnType<typeof startCloud>>;
@@ -30,15 +32,25 @@ export async function startCloud(options: CloudOptions) {
   const root = labServerRoot(store);
   const caFile = join(state.folder, "ca.pem");
   writeAtomically(caFile, root.certificate);
-  const names = { dns: [hubName, "localhost"], ip: ["127.0.0.1"] };
+  const names = { dns: [hubName, "localhost", SERVICE_HOST], ip: ["127.0.0.1"] };
   const credentials = issueServerCertificate(root, names);
   const server = (port: number) => createMqttServer(hub, { host, port, credentials });
   let mqtt = server(options.mqttPort);
+  const security = createSecurityServer(service, {
+    ...{ host, port: options.securityPort, credentials },
+  });
   const address: Address = await mqtt.start();
+  const serviceAddress = await security.start().catch(async (error) => {
+    await mqtt.stop();
+    throw error;
+  });
   return {
     hub,
     service,
     address,
+    serviceAddress,
+    /** Bearer tokens for the Security Service. */
+    tokens: security.tokens,
     ca: root.certificate,
     caFile,
     /** All connections end; the port stays the same. */
@@ -47,6 +59,8 @@ export async function startCloud(options: CloudOptions) {
       mqtt = server(address.port);
       await mqtt.start();
     },
-    stop: () => mqtt.stop(),
+    async stop(): Promise<void> {
+      await Promise.all([mqtt.stop(), security.stop()]);
+    },
   };
 }

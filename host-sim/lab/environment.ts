@@ -25,6 +25,8 @@ export function clientEnvironment(
     IOTHUB_CA_FILE: lab.caFile,
     IOTHUB_SERVICE_CONNECTION_STRING: lab.hub.serviceConnectionString,
     EVENTHUB_CONNECTION_STRING: lab.hub.eventHubConnectionString,
+    SPHERULE_SECURITY_SERVICE: lab.securityService.url,
+    SPHERULE_ARM_TOKEN: lab.securityService.token,
     DPS_HOST: lab.dps?.hostName,
     DPS_ID_SCOPE: lab.dps?.idScope,
     NODE_EXTRA_CA_CERTS: lab.caFile,

@@ -1,9 +1,17 @@
 import type { Clock } from "../clock/index.ts";
 import { type Board, createBoard } from "../device/board.ts";
-import { createDeviceAuth, type DeviceAuth } from "../device/device-auth.ts";
+import { createDeviceAuth } from "../device/device-auth.ts";
 import { createNetwork } from "../device/network.ts";
-import { createSphereOs } from "../device/sphere-os.ts";
+import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
+import {
+  createServiceClient,
+  SERVICE_HOST,
+  SERVICE_PORT,
+} from "../device/updates/service-client.ts";
+import type { Updater } from "../device/updates/updater.ts";
+import { createUpdatingDevice } from "../device/updates/updating-device.ts";
 import { type HardwareDefinition, manifestValue } from "../imagepackage/hardware-definition.ts";
+import { createTrustStore } from "../imagepackage/index.ts";
 import type { Manifest } from "../imagepackage/manifest.ts";
 import type { Logger } from "../log.ts";
 import { answerChallenge, type ManufacturedDevice } from "../security-service/index.ts";
@@ -22,38 +30,59 @@ export interface VirtualDeviceOptions {
   readonly hardware: HardwareDefinition;
   readonly manifest: Manifest;
   readonly otherHub?: OtherHub;
+  /** Lab time between two checks for updates; a day when absent. */
+  readonly checkEveryMs?: number;
+}
+
+/** The lab's device: a Sphere OS, with updates over the air unless it joins another hub. */
+export interface VirtualDevice extends Omit<SphereOs, "start"> {
+  start(): Promise<void> | void;
+  readonly updates?: Updater;
 }
 
 /** A virtual MT3620 on the lab's network, or on the real one when it joins another hub. */
-export function createVirtualDevice(options: VirtualDeviceOptions) {
-  const { clock, logger, cloud, otherHub, manufactured } = options;
-  const route = { ...cloud.address, ca: cloud.ca };
-  const network = createNetwork({
-    routes: new Map(otherHub ? [] : [[`${cloud.hub.hostName}:${MQTT_PORT}`, route]]),
-    outside: otherHub !== undefined,
-  });
+export function createVirtualDevice(options: VirtualDeviceOptions): VirtualDevice {
+  return options.otherHub ? joinedDevice(options, options.otherHub) : labDevice(options);
+}
+
+/** What the device is, wherever it connects to. */
+function hardwareOf({ clock, logger, hardware, state }: VirtualDeviceOptions) {
+  return { clock, logger, board: boardOf(hardware), storage: state.storage };
+}
+
+/** Another hub's certificate comes from outside, and nobody there updates the device. */
+function joinedDevice(options: VirtualDeviceOptions, otherHub: OtherHub): VirtualDevice {
   const tenantId = options.manifest.Capabilities.DeviceAuthentication ?? "";
-  const deviceAuth: DeviceAuth = otherHub
-    ? staticDeviceAuth(otherHub, tenantId)
-    : createDeviceAuth({ clock, logger, network, attest: attestation(cloud, manufactured) });
   return createSphereOs({
-    clock,
-    logger,
-    deviceId: otherHub?.deviceId ?? manufactured.deviceId,
-    board: boardOf(options.hardware),
-    network,
-    deviceAuth,
-    storage: options.state.storage,
+    ...hardwareOf(options),
+    deviceId: otherHub.deviceId,
+    network: createNetwork({ routes: new Map(), outside: true }),
+    deviceAuth: staticDeviceAuth(otherHub, tenantId),
   });
 }
 
-/** The device proves to the Security Service that it is itself, and gets its certificate. */
-function attestation({ service }: Cloud, { deviceId, attestationKey }: ManufacturedDevice) {
-  return async (publicKey: Parameters<typeof answerChallenge>[2]) => {
-    const nonce = service.nonce();
-    const signature = answerChallenge(attestationKey, nonce, publicKey);
-    return service.attest({ deviceId, nonce, publicKey, signature });
-  };
+function labDevice(options: VirtualDeviceOptions): VirtualDevice {
+  const { clock, logger, cloud, manufactured, state } = options;
+  const { deviceId, attestationKey } = manufactured;
+  const { ca, service } = cloud;
+  const network = createNetwork({
+    routes: new Map([
+      [`${cloud.hub.hostName}:${MQTT_PORT}`, { ...cloud.address, ca }],
+      [`${SERVICE_HOST}:${SERVICE_PORT}`, { ...cloud.serviceAddress, ca }],
+    ]),
+  });
+  const answer: Parameters<typeof createServiceClient>[0]["answer"] = (nonce, publicKey) =>
+    answerChallenge(attestationKey, nonce, publicKey);
+  const client = createServiceClient({ clock, network, deviceId, answer });
+  const { productionCertificate: certificate } = service.signing;
+  return createUpdatingDevice({
+    ...hardwareOf(options),
+    ...{ deviceId, network, client, store: state.store },
+    deviceAuth: createDeviceAuth({ clock, logger, network, attest: client.attest }),
+    trusted: createTrustStore([{ name: "the lab's Security Service", certificate }]),
+    factoryOs: service.releases.first(),
+    checkEveryMs: options.checkEveryMs,
+  });
 }
 
 function boardOf(hardware: HardwareDefinition): Board {

@@ -90,7 +90,7 @@ export function createDeployments(context: ServiceContext, products: Products, i
       return found !== undefined;
     },
     removeGroup(tenantId: string, path: GroupPath): void {
-      for (const [key] of store.entries(prefix(tenantId, path))) store.delete(key);
+      for (const [key] of [...store.entries(prefix(tenantId, path))]) store.delete(key);
     },
     removeTenant(tenantId: string): void {
       for (const { product, group } of listAll(tenantId))

@@ -1,3 +1,4 @@
+export { catalogId } from "./arm/resources.ts";
 export { LAB_SUBSCRIPTION } from "./arm/scope.ts";
 export { answerChallenge, type ManufacturedDevice, manufactureDevice } from "./attestation.ts";
 export {

@@ -28,7 +28,7 @@ export function createInsights({ store, clock }: ServiceContext) {
 
   function forget(tenantId: string): void {
     const oldest = clock.now() - KEPT_MS;
-    for (const [key, insight] of store.entries<Insight>(prefix(tenantId))) {
+    for (const [key, insight] of [...store.entries<Insight>(prefix(tenantId))]) {
       if (insight.endedAt < oldest) store.delete(key);
     }
   }

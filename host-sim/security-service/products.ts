@@ -136,7 +136,7 @@ export function createProducts({ store, clock }: ServiceContext) {
       }),
     remove(tenantId: string, name: string): void {
       if (name.toLowerCase() === DEFAULT_PRODUCT) throw system(name);
-      for (const [key] of store.entries(groups(tenantId, name))) store.delete(key);
+      for (const [key] of [...store.entries(groups(tenantId, name))]) store.delete(key);
       store.delete(productKey(tenantId, name));
     },
     addDefaultGroups,
