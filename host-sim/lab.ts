@@ -127,9 +127,7 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   if (options.stateFolder !== undefined) {
     writeLocator(options.stateFolder, { processId: process.pid, api: url });
   }
-  // First the app: a device that starts with another one would run that for a moment.
-  await lab.install(app);
-  await device.start();
+  await device.start(joinedApp(app, otherHub));
   return lab;
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock/index.ts";
+import type { AppImage } from "../device/app.ts";
 import { type Board, createBoard } from "../device/board.ts";
 import { createDeviceAuth } from "../device/device-auth.ts";
 import { createNetwork } from "../device/network.ts";
@@ -36,7 +37,8 @@ export interface VirtualDeviceOptions {
 
 /** The lab's device: a Sphere OS, with updates over the air unless it joins another hub. */
 export interface VirtualDevice extends Omit<SphereOs, "start"> {
-  start(): Promise<void> | void;
+  /** Starts the system with this app. */
+  start(app: AppImage): Promise<void>;
   readonly updates?: Updater;
 }
 
@@ -53,12 +55,19 @@ function hardwareOf({ clock, logger, hardware, state }: VirtualDeviceOptions) {
 /** Another hub's certificate comes from outside, and nobody there updates the device. */
 function joinedDevice(options: VirtualDeviceOptions, otherHub: OtherHub): VirtualDevice {
   const tenantId = options.manifest.Capabilities.DeviceAuthentication ?? "";
-  return createSphereOs({
+  const os = createSphereOs({
     ...hardwareOf(options),
     deviceId: otherHub.deviceId,
     network: createNetwork({ routes: new Map(), outside: true }),
     deviceAuth: staticDeviceAuth(otherHub, tenantId),
   });
+  return {
+    ...os,
+    async start(app) {
+      os.start();
+      await os.install(app);
+    },
+  };
 }
 
 function labDevice(options: VirtualDeviceOptions): VirtualDevice {

@@ -3,7 +3,7 @@ import type { Store } from "../../store/index.ts";
 import type { AppImage } from "../app.ts";
 import { createSphereOs, type SphereOsOptions } from "../sphere-os.ts";
 import { createUpdateEvents } from "./events.ts";
-import { createImageStore, type FactoryOs, type StoredImage } from "./image-store.ts";
+import { createImageStore, type FactoryOs } from "./image-store.ts";
 import { appOf } from "./package.ts";
 import type { ServiceClient } from "./service-client.ts";
 import { createUpdater, type UpdaterOptions } from "./updater.ts";
@@ -45,23 +45,26 @@ export function createUpdatingDevice(options: UpdatingDeviceOptions) {
       if (await os.reboot()) updater.start();
     },
   });
-  let sideloaded = false;
+
+  async function install(app: AppImage): Promise<void> {
+    images.forgetDeployed();
+    await os.install(app);
+  }
 
   return {
     ...os,
     updates: updater,
     images,
     /** Puts an app there by cable: it takes the place of what came over the air. */
-    async install(app: AppImage): Promise<void> {
-      sideloaded = true;
-      images.forgetDeployed();
-      await os.install(app);
-    },
-    /** Starts the system, and the app that came over the air unless another was put there. */
-    async start(): Promise<void> {
+    install,
+    /** @param app runs in place of the one that came over the air */
+    async start(app?: AppImage): Promise<void> {
       os.start();
-      const app: StoredImage | undefined = updater.appImage();
-      if (app && !sideloaded) await os.install(appOf(app.bytes));
+      // An app that starts before would only be told to wait.
+      await options.deviceAuth.settled?.();
+      const installed = updater.appImage();
+      if (app) await install(app);
+      else if (installed) await os.install(appOf(installed.bytes));
       updater.start();
     },
     async stop(): Promise<void> {
