@@ -17,7 +17,10 @@ import {
 import { openMemoryStore, type Store } from "../../host-sim/store/index.ts";
 
 const root = createServerRoot();
-export const credentials = issueServerCertificate(root, { dns: ["localhost"], ip: ["127.0.0.1"] });
+export const credentials = issueServerCertificate(root, {
+  dns: ["localhost", "prod.core.sphere.azure.net"],
+  ip: ["127.0.0.1"],
+});
 /** The root that clients trust. */
 export const CA = root.certificate;
 export const START = Date.UTC(2026, 5, 1);
@@ -109,6 +112,9 @@ export interface TestPackage {
   readonly imageType?: number;
   /** The program; some bytes that do not compress when absent. */
   readonly program?: Uint8Array;
+  /** For the wasm body; the package has none when absent. */
+  readonly wasm?: Uint8Array;
+  readonly args?: readonly string[];
   readonly capabilities?: object;
   readonly signer: SigningKey;
 }
@@ -124,10 +130,12 @@ export function makePackage(options: TestPackage): Buffer {
     Name: name,
     ComponentId: componentId,
     EntryPoint: "/bin/app",
-    CmdArgs: [],
+    CmdArgs: options.args ?? [],
     Capabilities: options.capabilities ?? {},
   };
+  const { wasm } = options;
   const payload = writeFilesystem([
+    ...(wasm ? [{ path: "app.wasm", content: wasm, executable: false }] : []),
     {
       path: "app_manifest.json",
       content: Buffer.from(JSON.stringify(manifest)),
