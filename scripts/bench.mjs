@@ -14,12 +14,15 @@ const results = [];
 try {
   await import("./build-host.mjs");
   await bundle({
-    entryPoints: [join(root, "tests/bench/throughput.ts")],
+    entryPoints: ["throughput", "image-package"].map((name) =>
+      join(root, `tests/bench/${name}.ts`),
+    ),
     outdir: join(root, "build/bench"),
     outbase: join(root, "tests/bench"),
   });
   await startTimes();
   await size();
+  await imagePackages();
   await throughput();
 } finally {
   rmSync(work, { recursive: true, force: true });
@@ -100,6 +103,15 @@ async function size() {
   await run([program, "build", "--output", "none"]);
   const bytes = readFileSync(join(root, "build/app/release/app.wasm")).length;
   record("wasm of the thermometer, release build", bytes, "bytes", 40_960);
+}
+
+async function imagePackages() {
+  const { imagePackageTimes } = await import(join(root, "build/bench/image-package.js"));
+  const { pack, inspect, toCloud, fromCloud } = imagePackageTimes();
+  record("pack and sign a package of 500 KB", Math.round(pack), "ms", 100);
+  record("read, verify and inspect it", Math.round(inspect), "ms", 100);
+  record("compress it as the Security Service does", Math.round(toCloud), "ms", 0);
+  record("decompress it", Math.round(fromCloud), "ms", 0);
 }
 
 async function throughput() {

@@ -5,7 +5,7 @@ import { LabError } from "../errors.ts";
 import type { Target } from "../lab/app-image.ts";
 import { STATE_FOLDER } from "../lab/state-folder.ts";
 import type { LabOptions } from "../lab.ts";
-import { wholeNumber } from "./options.ts";
+import { collect, wholeNumber } from "./options.ts";
 
 /** What `start` and `exec` have in common. */
 export interface LabCommandOptions {
@@ -14,6 +14,8 @@ export interface LabCommandOptions {
   readonly inMemory?: boolean;
   readonly unclaimed?: boolean;
   readonly release?: boolean;
+  readonly imagePackage?: string;
+  readonly trust?: readonly string[];
   readonly mqttPort?: number;
   readonly apiPort?: number;
   readonly hub?: string;
@@ -30,6 +32,12 @@ export function withLabOptions(command: Command): Command {
     .option("--in-memory", "keep nothing")
     .option("--unclaimed", "leave the device as it left the factory")
     .option("--release", "run the optimised build of the app")
+    .option("--image-package <file>", "boot the app of this package in place of the project's")
+    .option(
+      "--trust <certificate>",
+      "with --image-package: also trust this signer, PEM; may be repeated",
+      collect,
+    )
     .option("--mqtt-port <port>", "the hub's port; any free one if absent", wholeNumber(0, 65_535))
     .option(
       "--api-port <port>",
@@ -65,13 +73,25 @@ export async function labOptions(
     ? undefined
     : resolve(options.state ?? join(projectFolder, STATE_FOLDER));
   return {
-    app: await buildApp(projectFolder, targetOf(options), compiler?.compile),
+    app: options.imagePackage
+      ? await packagedApp(options, projectFolder)
+      : await buildApp(projectFolder, targetOf(options), compiler?.compile),
     stateFolder,
     otherHub,
     unclaimed: options.unclaimed,
     mqttPort: options.mqttPort,
     apiPort: options.apiPort,
   };
+}
+
+/** Packages are signed with the key of the state folder, also for a lab that keeps no state itself. */
+async function packagedApp(options: LabCommandOptions, projectFolder: string) {
+  const { bootableApp } = await import("../lab/boot-image.ts");
+  const { readHardware } = await import("../lab/app-image.ts");
+  const { trustStoreOf } = await import("./trust.ts");
+  const stateFolder = resolve(options.state ?? join(projectFolder, STATE_FOLDER));
+  const trusted = await trustStoreOf(stateFolder, options.trust);
+  return bootableApp(resolve(options.imagePackage ?? ""), readHardware(projectFolder), trusted);
 }
 
 async function otherHubOf({ hub, deviceId, cert, key }: LabCommandOptions) {

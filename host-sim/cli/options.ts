@@ -18,6 +18,11 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
+/** Gathers an option that may be given more than once, for commander. */
+export function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
 /** Parses JSON that a user typed; `what` names it in the error. */
 export function parseJson(text: string, what: string): unknown {
   try {

@@ -1,5 +1,6 @@
 import { type Clock, sleep, type TimerHandle } from "../clock/index.ts";
 import { messageOf } from "../errors.ts";
+import { installRefusal, refusalError } from "../imagepackage/index.ts";
 import type { Logger } from "../log.ts";
 import type { AppImage, ExitStatus, RunningApp } from "./app.ts";
 import type { Board } from "./board.ts";
@@ -135,8 +136,13 @@ export function createSphereOs(options: SphereOsOptions) {
     deviceId: options.deviceId,
     board: options.board,
     network: options.network,
-    /** Puts another app in place of the installed one and starts it when the system runs. */
+    /**
+     * Puts another app in place of the installed one and starts it when the system runs.
+     * @throws LabError install-refused; the installed one stays
+     */
     async install(next: AppImage): Promise<void> {
+      const refusal = installRefusal(next.manifest);
+      if (refusal) throw refusalError(refusal);
       await stopApp();
       image = next;
       await startApp();

@@ -34,7 +34,7 @@ export const hex = (value: number): string => `0x${value.toString(16)}`;
 const GUID = /^([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4}-[0-9a-f]{12})$/i;
 
 /**
- * 16 bytes of a GUID in Microsoft's order: the first three groups little-endian, the rest as written.
+ * 16 bytes of a GUID in Microsoft's order: three groups little-endian, the rest as written.
  * @throws LabError guid-invalid
  */
 export function guidToBytes(text: string): Uint8Array {

@@ -35,7 +35,7 @@ export function fromCloudForm(bytes: Uint8Array): Uint8Array {
   return decompressedImage(bytes);
 }
 
-/** Identity, signature, debug with the time of signing, compression, dependencies: in this order. */
+/** The order is: identity, signature, debug with the time of signing, compression, the rest. */
 function outerSections(
   inner: readonly Section[],
   size: number,

@@ -55,7 +55,7 @@ function metadataStart(bytes: Uint8Array, signatureSize: number): number | undef
   return view.getUint32(end - length, true) === METADATA_MAGIC ? end - length : undefined;
 }
 
-/** A length that points elsewhere and a broken magic look alike; a magic nearby tells them apart. */
+/** A wrong length and a broken magic look alike; a magic nearby tells them apart. */
 function explain(bytes: Uint8Array) {
   const end = bytes.length - SIGNATURE_SIZES[0];
   const stated = viewOf(bytes).getUint32(end - 4, true);
@@ -67,6 +67,6 @@ function explain(bytes: Uint8Array) {
   const length = tail.length - found;
   return damaged(
     "image-metadata-length",
-    `The metadata begins at ${hex(end - length)} and has ${length} bytes; its last word says ${stated}.`,
+    `The metadata at ${hex(end - length)} have ${length} bytes; their last word says ${stated}.`,
   );
 }

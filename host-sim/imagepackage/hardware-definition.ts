@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { LabError, messageOf } from "../errors.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Capabilities, Manifest } from "./manifest.ts";
 import { nearest } from "./nearest.ts";
+import { pinConflicts } from "./pins.ts";
 
 /** A peripheral of a hardware definition file. */
 export interface Peripheral {
@@ -79,6 +80,24 @@ export function resolveManifest<Source extends Pick<Manifest, "Capabilities">>(
     Array.isArray(list) ? list.map(value) : list,
   ]);
   return { ...manifest, Capabilities: Object.fromEntries(entries) };
+}
+
+/**
+ * Refuses peripherals that exclude each other, by the names that the author wrote. Rewriting does
+ * not check this; the device does at installation, which is late to learn of it.
+ * @throws LabError peripherals-conflict
+ */
+export function refuseConflicts(written: Capabilities, resolved: Capabilities): void {
+  const [conflict] = pinConflicts(resolved);
+  if (!conflict) return;
+  const { kind, value, other, pin } = conflict;
+  const index = (resolved[kind] as readonly unknown[]).lastIndexOf(value);
+  const name = (written[kind] as readonly unknown[])[index];
+  throw new LabError(
+    "peripherals-conflict",
+    `In app_manifest.json ${kind} ${name} and ${other} both use pin ${pin}.`,
+    "Leave one of the two out, or use another controller.",
+  );
 }
 
 function valueOfName(definition: HardwareDefinition, item: string): number | string {
@@ -168,7 +187,9 @@ function read(file: string): HardwareDefinitionFile {
 }
 
 function problemOf(source: unknown): string | undefined {
-  if (typeof source !== "object" || source === null) return "it is no JSON object";
+  if (typeof source !== "object" || source === null || Array.isArray(source)) {
+    return "it is no JSON object";
+  }
   const { Imports: imports = [], Peripherals: peripherals = [] } = source as Record<
     string,
     unknown

@@ -7,9 +7,23 @@ export {
   manifestValue,
   type Peripheral,
   readHardwareDefinition,
+  refuseConflicts,
   resolveManifest,
 } from "./hardware-definition.ts";
+export {
+  generateAssemblyScript,
+  generateHeader,
+  headerPath,
+  testHeader,
+} from "./hardware-header.ts";
 export { type Content, type Image, readImage, verifyImage } from "./image.ts";
+export { type Inspection, inspectImage, manifestOf } from "./inspect.ts";
+export {
+  type ImageContext,
+  type InstallContext,
+  imageRefusal,
+  installRefusal,
+} from "./install-refusal.ts";
 export { type Capabilities, type Manifest, parseManifest } from "./manifest.ts";
 export {
   ABI_TYPES,
@@ -32,6 +46,7 @@ export {
   packImage,
   WASM_FILE,
 } from "./pack.ts";
+export { type Refusal, refusalError } from "./refusal.ts";
 export { type RewriteOptions, rewriteManifest } from "./rewrite-manifest.ts";
 export {
   createSigner,
@@ -42,3 +57,11 @@ export {
   type Verdict,
   type Verification,
 } from "./signature.ts";
+export {
+  type Difference,
+  differences,
+  sectionTexts,
+  signerText,
+  summaryOf,
+  treeLines,
+} from "./summary.ts";

@@ -3,6 +3,7 @@ import { LineCounter, parseDocument } from "yaml";
 import { LabError, messageOf } from "../errors.ts";
 import schema from "./app-manifest.schema.json";
 import { nearest } from "./nearest.ts";
+import { pinConflicts } from "./pins.ts";
 
 /** Capabilities as app_manifest.json spells them; what is absent is not granted. */
 export interface Capabilities {
@@ -12,6 +13,12 @@ export interface Capabilities {
   readonly AllowedApplicationConnections?: readonly string[];
   readonly DeviceAuthentication?: string;
   readonly Gpio?: readonly (number | string)[];
+  readonly Uart?: readonly string[];
+  readonly I2cMaster?: readonly string[];
+  readonly SpiMaster?: readonly string[];
+  readonly Pwm?: readonly string[];
+  readonly Adc?: readonly string[];
+  readonly PowerControls?: readonly string[];
   readonly MutableStorage?: { readonly SizeKB: number };
   readonly SystemEventNotifications?: boolean;
   readonly SoftwareUpdateDeferral?: boolean;
@@ -32,7 +39,7 @@ export interface Manifest {
   readonly TargetBetaApis?: string;
 }
 
-const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile<Manifest>(schema);
+const validate = new Ajv({ allErrors: true, verbose: true }).compile<Manifest>(schema);
 const KNOWN_CAPABILITIES = Object.keys(schema.definitions.capabilities.properties);
 const KNOWN_FIELDS = Object.keys(schema.properties);
 
@@ -51,13 +58,32 @@ export function parseManifest(source: string, file = "app_manifest.json"): Manif
     throw invalid(file, [`it is no JSON: ${positioned(messageOf(error), text)}`]);
   }
   const problems = validate(manifest)
-    ? []
-    : (validate.errors ?? []).map(
-        (error) => `${position(error.instancePath)}: ${explain(error, manifest)}`,
-      );
+    ? contradictions(manifest, position)
+    : (validate.errors ?? [])
+        // Tells only that a condition failed; what failed in it is an error of its own.
+        .filter(({ keyword }) => keyword !== "if")
+        .map((error) => `${position(error.instancePath)}: ${explain(error)}`);
   problems.push(...misspelled(manifest, position));
   if (problems.length > 0) throw invalid(file, problems);
-  return manifest as Manifest;
+  // A real-time capable application may leave its arguments out.
+  const { CmdArgs: args = [] } = manifest as Partial<Manifest>;
+  return { ...(manifest as Manifest), CmdArgs: args };
+}
+
+/** What each field allows by itself and not together. */
+function contradictions(manifest: Manifest, position: (pointer: string) => string): string[] {
+  const { Capabilities: capabilities } = manifest;
+  const problems: string[] = [];
+  if (capabilities.SoftwareUpdateDeferral && !capabilities.SystemEventNotifications) {
+    const place = position("/Capabilities/SoftwareUpdateDeferral");
+    problems.push(`${place}: SoftwareUpdateDeferral needs SystemEventNotifications as well`);
+  }
+  for (const { kind, value, other, pin } of pinConflicts(capabilities)) {
+    const index = (capabilities[kind] as readonly unknown[]).indexOf(value);
+    const place = position(`/Capabilities/${kind}/${index}`);
+    problems.push(`${place}: ${kind} ${value} and ${other} both use pin ${pin}`);
+  }
+  return problems;
 }
 
 /** The line and column of a JSON pointer; JSON is YAML, whose parser keeps positions. */
@@ -79,13 +105,13 @@ function positioned(message: string, text: string): string {
   return `${message} (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
 }
 
-function explain(error: ErrorObject, manifest: unknown): string {
+function explain(error: ErrorObject): string {
   const name = error.instancePath.slice(1).replaceAll("/", ".") || "the manifest";
-  const value = error.instancePath
-    .split("/")
-    .slice(1)
-    .reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], manifest);
-  const shown = typeof value === "object" ? "" : ` ${JSON.stringify(value)}`;
+  const shown = typeof error.data === "object" ? "" : ` ${JSON.stringify(error.data)}`;
+  const meant = error.parentSchema?.description;
+  if (meant && ["pattern", "enum", "not", "minimum", "maximum"].includes(error.keyword)) {
+    return `${name}${shown} has to be ${meant}`;
+  }
   const allowed = error.params.allowedValues ?? error.params.allowedValue;
   const more = allowed === undefined ? "" : `: ${JSON.stringify(allowed)}`;
   return `${name}${shown} ${error.message}${more}`;

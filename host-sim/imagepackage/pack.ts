@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { LabError } from "../errors.ts";
 import { writeFilesystem } from "./asxipfs-writer.ts";
-import { parseManifest } from "./manifest.ts";
+import { refuseConflicts } from "./hardware-definition.ts";
+import { type Capabilities, parseManifest } from "./manifest.ts";
 import {
   APPLICATION,
   APPLICATION_RUNTIME,
@@ -50,6 +51,7 @@ export function packImage(request: PackRequest): Uint8Array {
   const realTime = source.ApplicationType === "RealTimeCapable";
   const apiSet = realTime ? undefined : requiredApiSet(request, source);
   const text = rewriteManifest(request.manifest, { ...request, apiSet });
+  refuseConflicts(source.Capabilities, parseCapabilities(text));
   const payload = writeFilesystem(executablesMarked(request, text, source.EntryPoint));
   const sections = developmentSections({
     componentId: source.ComponentId,
@@ -62,6 +64,9 @@ export function packImage(request: PackRequest): Uint8Array {
   if (image.length > FLASH_LIMIT) throw overLimit(image.length);
   return image;
 }
+
+const parseCapabilities = (manifest: string): Capabilities =>
+  JSON.parse(manifest.replace(/^\uFEFF/, "")).Capabilities;
 
 interface SectionValues {
   readonly componentId: string;

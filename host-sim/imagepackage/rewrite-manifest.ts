@@ -1,5 +1,6 @@
+import { LabError } from "../errors.ts";
 import { type HardwareDefinition, resolveManifest } from "./hardware-definition.ts";
-import { parseManifest } from "./manifest.ts";
+import { type Manifest, parseManifest } from "./manifest.ts";
 
 export interface RewriteOptions {
   readonly hardware?: HardwareDefinition;
@@ -17,7 +18,9 @@ export interface RewriteOptions {
 export function rewriteManifest(source: string, options: RewriteOptions): string {
   const { hardware, apiSet, betaApis } = options;
   // Checked in both cases; a package with a manifest that no device takes is of no use.
-  const manifest = parseManifest(source);
+  parseManifest(source);
+  const manifest = JSON.parse(source.replace(/^\uFEFF/, "")) as Manifest;
+  if (!hardware) refuseNames(manifest);
   if (!hardware && apiSet === undefined) return source;
   const resolved = hardware ? resolveManifest(manifest, hardware) : manifest;
   if (apiSet === undefined) return JSON.stringify(resolved);
@@ -27,4 +30,17 @@ export function rewriteManifest(source: string, options: RewriteOptions): string
     TargetApplicationRuntimeVersion: apiSet,
     ...(betaApis === undefined ? {} : { TargetBetaApis: betaApis }),
   });
+}
+
+/** Without a hardware definition nothing can take the place of a name, and no device knows it. */
+function refuseNames({ Capabilities: capabilities }: Manifest): void {
+  const names = Object.values(capabilities)
+    .flatMap((list) => (Array.isArray(list) ? list : []))
+    .filter((item) => typeof item === "string" && item.startsWith("$"));
+  if (names.length === 0) return;
+  throw new LabError(
+    "peripheral-unknown",
+    `app_manifest.json names ${names.join(", ")}, and no hardware definition is given.`,
+    "Name the board's definition: --hardware-definition hardware-definitions/mt3620_rdb.json.",
+  );
 }

@@ -38,6 +38,9 @@ const KNOWN_SIGNERS: Readonly<Record<string, string>> = {
   "0808d85a5659654e9e569fe58952bcdab70dc54d": "Microsoft's Azure Sphere Security Service",
 };
 
+/** Whether a thumbprint is that of a signer whom real devices know. */
+export const isKnownSigner = (thumbprint: string): boolean => thumbprint in KNOWN_SIGNERS;
+
 const hashOf = (key: KeyObject): "sha256" | "sha384" =>
   key.asymmetricKeyDetails?.namedCurve === "secp384r1" ? "sha384" : "sha256";
 

@@ -7,6 +7,7 @@ import { LabError } from "../errors.ts";
 import {
   type HardwareDefinition,
   readHardwareDefinition,
+  refuseConflicts,
   resolveManifest,
 } from "../imagepackage/hardware-definition.ts";
 import { type Manifest, parseManifest } from "../imagepackage/manifest.ts";
@@ -36,7 +37,9 @@ export async function buildApp(
   compile: (request: CompileRequest) => Promise<CompiledApp> = compileApp,
 ): Promise<BuiltApp> {
   const hardware = readHardware(projectFolder);
-  const manifest = resolveManifest(readManifest(projectFolder), hardware);
+  const written = readManifest(projectFolder);
+  const manifest = resolveManifest(written, hardware);
+  refuseConflicts(written.Capabilities, manifest.Capabilities);
   const folder = join(projectFolder, "build/app", target);
   const file = join(folder, "app.wasm");
   const digest = digestOf(projectFolder, target);
@@ -52,9 +55,13 @@ export async function buildApp(
 
 /** @throws LabError manifest-missing, manifest-invalid */
 export function readManifest(projectFolder: string): Manifest {
-  const file = join(projectFolder, "app_manifest.json");
-  const text = readIfThere(file);
-  if (text !== undefined) return parseManifest(text);
+  return parseManifest(readManifestText(projectFolder));
+}
+
+/** The manifest as it is written. @throws LabError manifest-missing */
+export function readManifestText(projectFolder: string): string {
+  const text = readIfThere(join(projectFolder, "app_manifest.json"));
+  if (text !== undefined) return text;
   throw new LabError(
     "manifest-missing",
     `${projectFolder} has no app_manifest.json.`,
@@ -62,7 +69,8 @@ export function readManifest(projectFolder: string): Manifest {
   );
 }
 
-function readHardware(projectFolder: string): HardwareDefinition {
+/** The project's own definition of its board, or that of the reference development board. */
+export function readHardware(projectFolder: string): HardwareDefinition {
   const ours = join(packageFolder(), "hardware-definitions");
   const own = join(projectFolder, HARDWARE);
   const file = existsSync(own) ? own : join(packageFolder(), HARDWARE);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileStorage, type MutableStorage, memoryStorage } from "../device/storage.ts";
 import { openFolderStore, openMemoryStore, type Store } from "../store/index.ts";
+import { SIGNING_FOLDER } from "./signing-key.ts";
 import { lockStateFolder } from "./state-folder.ts";
 
 /** Everything that a lab keeps. */
@@ -58,7 +59,7 @@ function folderState(folder: string): LabState {
     storage: (componentId) => fileStorage(join(folder, "storage", componentId.toLowerCase())),
     async exportTo(target) {
       await store.copyTo(join(target, "store"));
-      for (const name of ["storage", "ca.pem"]) {
+      for (const name of ["storage", "ca.pem", SIGNING_FOLDER]) {
         const source = join(folder, name);
         if (existsSync(source)) cpSync(source, join(target, name), { recursive: true });
       }

@@ -86,12 +86,8 @@ export function changed(
   return bytes;
 }
 
-/** Every code that `refused` has seen in this process. */
-export const codes = new Set<string>();
-
 /** Fails unless `run` throws a LabError of this code, with a hint. */
 export function refused(code: string, run: () => unknown): LabError {
-  codes.add(code);
   try {
     run();
   } catch (error) {

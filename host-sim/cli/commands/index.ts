@@ -1,8 +1,11 @@
 import type { Command } from "commander";
 import { register as build } from "./build.ts";
 import { register as exec } from "./exec.ts";
+import { register as hardwareDefinition } from "./hardware-definition.ts";
+import { register as imagePackage } from "./image-package.ts";
 import { register as message } from "./message.ts";
 import { register as method } from "./method.ts";
+import { register as packageProject } from "./package.ts";
 import { register as start } from "./start.ts";
 import { register as state } from "./state.ts";
 import { register as status } from "./status.ts";
@@ -13,6 +16,9 @@ import { register as twin } from "./twin.ts";
 export const nouns: readonly ((program: Command) => void)[] = [
   start,
   build,
+  packageProject,
+  imagePackage,
+  hardwareDefinition,
   exec,
   status,
   telemetry,

@@ -48,7 +48,9 @@ async function runLab(
   write(describe(lab, prepared.app));
   ready = true;
   for (const line of held) write(line);
-  const stopWatching = options.watch
+  // A package does not change when a source does.
+  const watched = options.watch && options.imagePackage === undefined;
+  const stopWatching = watched
     ? watchProject({
         projectFolder: resolve(options.project),
         target: targetOf(options),

@@ -10,7 +10,7 @@ interface StateOption {
 }
 
 /** What a lab keeps; the lock and the locator belong to a running process and stay behind. */
-const KEPT = ["store", "storage", "ca.pem"];
+const KEPT = ["store", "storage", "ca.pem", "signing"];
 
 export function register(program: Command): void {
   const stateOption = [

@@ -57,7 +57,10 @@ export function decodeLzma(
     reps: [0, 0, 0, 0],
   };
   while (decoding.length !== header.size) if (!decodeSymbol(decoding)) break;
-  if (!decoding.range.finished()) {
+  // A stream of known size may have an end mark as well.
+  const marked = decoding.length === header.size && !decoding.range.finished();
+  const more = marked && decodeSymbol(decoding);
+  if (more || !decoding.range.finished()) {
     throw damaged("lzma-invalid", "The LZMA stream does not end where its content ends.");
   }
   if (header.size !== undefined && decoding.length !== header.size) {

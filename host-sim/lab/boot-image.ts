@@ -1,0 +1,41 @@
+import { LabError } from "../errors.ts";
+import {
+  type HardwareDefinition,
+  imageRefusal,
+  MANIFEST_FILE,
+  parseManifest,
+  readImage,
+  refusalError,
+  type TrustStore,
+  WASM_FILE,
+} from "../imagepackage/index.ts";
+import type { BuiltApp } from "./app-image.ts";
+import { readBytes } from "./package-app.ts";
+
+/**
+ * The app of an image package, as the virtual device boots it: manifest and wasm are the package's.
+ * @param hardware the board; packages have numbers and no names of peripherals
+ * @throws LabError file-unreadable, install-refused, image-not-bootable
+ */
+export function bootableApp(
+  file: string,
+  hardware: HardwareDefinition,
+  trusted: TrustStore,
+): BuiltApp {
+  const bytes = readBytes(file);
+  const refusal = imageRefusal(bytes, { trusted });
+  if (refusal) throw refusalError(refusal);
+  const { files } = readImage(bytes);
+  const content = (name: string) => files.find(({ path }) => path === name)?.content;
+  const manifest = parseManifest(Buffer.from(content(MANIFEST_FILE) ?? []).toString("utf8"));
+  const wasm = content(WASM_FILE);
+  if (wasm && manifest.ApplicationType !== "RealTimeCapable") {
+    // A copy: the view would keep the whole package in memory.
+    return { manifest, hardware, wasm: wasm.slice(), file };
+  }
+  throw new LabError(
+    "image-not-bootable",
+    `${file} holds no ${WASM_FILE} of a high-level application, which the virtual device runs.`,
+    "Make it with `spherule package`, without --no-embed-wasm.",
+  );
+}
