@@ -1,5 +1,6 @@
 import { RealClock } from "./clock/index.ts";
 import type { Hub } from "./hub/hub.ts";
+import type { TrustStore } from "./imagepackage/index.ts";
 import type { Manifest } from "./imagepackage/manifest.ts";
 import { createApiServer, type LabEvent } from "./lab/api.ts";
 import type { BuiltApp } from "./lab/app-image.ts";
@@ -25,6 +26,8 @@ export interface LabOptions {
   readonly mqttPort?: number;
   readonly apiPort?: number;
   readonly securityPort?: number;
+  /** Whose packages are taken for development; those of the state folder's key when absent. */
+  readonly developers?: () => TrustStore;
   /** Lab time between two checks of the device for updates; a day when absent. */
   readonly updateCheckMs?: number;
   /** Leaves the device as it left the factory. */
@@ -76,7 +79,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 }
 
 async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
-  const { app, otherHub, host = "127.0.0.1" } = options;
+  const { app, otherHub, host = "127.0.0.1", developers } = options;
   const { manifest, hardware } = app;
   const clock = new RealClock();
   const { publish, subscribe } = createEvents(options.onEvent);
@@ -86,7 +89,7 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   cleanups.push(() => state.close());
   const hubName = hubNameOf(manifest);
   const ports = { mqttPort: options.mqttPort ?? 0, securityPort: options.securityPort ?? 0 };
-  const cloud = await startCloud({ state, clock, logger, hubName, host, ...ports });
+  const cloud = await startCloud({ state, clock, logger, hubName, host, ...ports, developers });
   cleanups.push(() => cloud.stop());
   const { hub, service } = cloud;
   hub.events.subscribe((message) => publish({ type: "telemetry", message }));

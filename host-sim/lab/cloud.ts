@@ -3,11 +3,13 @@ import type { Clock } from "../clock/index.ts";
 import { SERVICE_HOST } from "../device/updates/service-client.ts";
 import { createHub } from "../hub/hub.ts";
 import { createMqttServer } from "../hub/mqtt/server.ts";
+import type { TrustStore } from "../imagepackage/index.ts";
 import type { Logger } from "../log.ts";
 import { issueServerCertificate } from "../pki/index.ts";
 import { createSecurityServer, createSecurityService } from "../security-service/index.ts";
 import type { Address } from "../service.ts";
 import { labServerRoot } from "./enrolment.ts";
+import { labTrustStore } from "./signing-key.ts";
 import type { LabState } from "./state.ts";
 import { writeAtomically } from "./state-folder.ts";
 
@@ -19,6 +21,8 @@ export interface CloudOptions {
   readonly host: string;
   readonly mqttPort: number;
   readonly securityPort: number;
+  /** Whose packages may be uploaded; those of the state folder's key when absent. */
+  readonly developers?: () => TrustStore;
 }
 
 export type Cloud = Awaited<ReturnType<typeof startCloud>>;
@@ -28,7 +32,10 @@ export async function startCloud(options: CloudOptions) {
   const { state, clock, logger, hubName, host } = options;
   const { store } = state;
   const hub = createHub({ hostName: hubName, store, clock, logger: logger.named("hub") });
-  const service = createSecurityService({ store, clock, logger: logger.named("service") });
+  const service = createSecurityService({
+    ...{ store, clock, logger: logger.named("service") },
+    developers: options.developers ?? (() => labTrustStore(state.folder)),
+  });
   const root = labServerRoot(store);
   const caFile = join(state.folder, "ca.pem");
   writeAtomically(caFile, root.certificate);

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock/index.ts";
+import type { TrustStore } from "../imagepackage/index.ts";
 import type { Logger } from "../log.ts";
 import type { Store } from "../store/index.ts";
 
@@ -7,6 +8,8 @@ export interface ServiceContext {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Whose packages may be uploaded, asked at each; nobody's but the service's own when absent. */
+  readonly developers?: () => TrustStore;
 }
 
 export const HOUR_MS = 3_600_000;

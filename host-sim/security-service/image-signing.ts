@@ -11,15 +11,9 @@ import {
   verifyImage,
 } from "../imagepackage/index.ts";
 import { sealImage } from "../imagepackage/signature.ts";
-import {
-  createCertificate,
-  generateKeyPair,
-  parseCertificate,
-  privateKeyPem,
-  thumbprint,
-} from "../pki/index.ts";
+import { createCertificate, generateKeyPair, privateKeyPem } from "../pki/index.ts";
 
-import { DAY_MS, type ServiceContext, values } from "./context.ts";
+import { DAY_MS, type ServiceContext } from "./context.ts";
 
 /** Key and certificate of an image signer, in PEM. */
 export interface SigningKey {
@@ -50,46 +44,23 @@ export type ImageSigning = ReturnType<typeof createImageSigning>;
 
 /** As long as Microsoft's own certificate for development lives. */
 const LIFETIME_MS = 20 * 365 * DAY_MS;
-const PREFIX = "security-service/signing/";
-const SIGNER_NAMES = {
-  production: "Spherule lab production signing",
-  development: "Spherule lab development signing",
-} as const;
+const KEY = "security-service/signing/production";
+const NAME = "Spherule lab production signing";
 
 /**
- * The lab's two image signing keys: "development", with which packages are packed, and "production",
- * with which the service signs what devices accept. Real devices accept neither.
+ * The lab's production key, with which the service signs what devices accept. Packages come signed
+ * with a development key. Real devices accept neither.
  */
-export function createImageSigning({ store, clock }: ServiceContext) {
-  function keyOf(kind: keyof typeof SIGNER_NAMES): SigningKey {
-    const stored = store.get<SigningKey>(PREFIX + kind);
-    if (stored) return stored;
-    const made = newSigningKey(SIGNER_NAMES[kind], clock.now());
-    store.put(PREFIX + kind, made);
-    return made;
-  }
-  const production = keyOf("production");
+export function createImageSigning({ store, clock, developers }: ServiceContext) {
+  const production = store.get<SigningKey>(KEY) ?? newSigningKey(NAME, clock.now());
+  store.put(KEY, production);
   const signer: Signer = createSigner(production.privateKey, production.certificate);
-
-  function accepted(): TrustStore {
-    const others = values<string>(store, `${PREFIX}accepted/`);
-    return createTrustStore([
-      { name: SIGNER_NAMES.production, certificate: production.certificate },
-      { name: SIGNER_NAMES.development, certificate: keyOf("development").certificate },
-      ...others.map((certificate) => ({ name: "a developer", certificate })),
-    ]);
-  }
+  const own = createTrustStore([{ name: NAME, certificate: production.certificate }]);
+  const accepted = (): TrustStore => new Map([...(developers?.() ?? []), ...own]);
 
   return {
     /** Devices always trust it. PEM. */
     productionCertificate: production.certificate,
-    /** With which the lab's own packages are packed. */
-    developmentKey: (): SigningKey => keyOf("development"),
-    /** Lets packages of another development key be uploaded. @param certificate PEM */
-    accept(certificate: string): void {
-      const name = thumbprint(parseCertificate(certificate)).toLowerCase();
-      store.put(`${PREFIX}accepted/${name}`, certificate);
-    },
     /**
      * Checks a package and signs it for devices.
      * @param now milliseconds since the Unix epoch
@@ -138,6 +109,6 @@ function untrusted(verdict: string, who: string): LabError {
     verdict === "invalid"
       ? `The package is damaged or was changed: its signature by ${who} does not hold.`
       : `The package is signed by ${who}, whom this service does not know.`,
-    "Pack it with the lab's development key.",
+    "Pack it with `spherule package`, which signs with the lab's development key.",
   );
 }

@@ -96,8 +96,7 @@ export function deployApp(
 ): string {
   const { service, tenantId } = lab;
   const imageId = options.imageId ?? randomUUID();
-  const signer = service.signing.developmentKey();
-  const bytes = makePackage({ signer, ...options, imageId });
+  const bytes = makePackage({ signer: lab.developer, ...options, imageId });
   service.images.upload(tenantId, { bytes });
   service.deployments.create(tenantId, group, [imageId]);
   return imageId;

@@ -38,7 +38,7 @@ async function withProduct(lab: TestService) {
 }
 
 const pack = (lab: TestService, options: Partial<TestPackage> = {}) =>
-  makePackage({ signer: lab.service.signing.developmentKey(), ...options });
+  makePackage({ signer: lab.developer, ...options });
 
 const upload = (lab: TestService, bytes: Buffer, more: object = {}) =>
   lab.arm("POST", `${lab.catalog}/uploadImage`, {
@@ -268,7 +268,7 @@ test("damaged, foreign, too large and wrongly named packages are refused, nothin
   const text = await lab.arm("POST", `${lab.catalog}/uploadImage`, { properties: { image: "§" } });
   assert.equal(error(text), [400, "InvalidRequestContent"]);
   assert.equal(lab.service.images.list(lab.tenantId), []);
-  lab.service.signing.accept(stranger.certificate);
+  lab.known.push(stranger);
   assert.is((await upload(lab, pack(lab, { signer: stranger }))).status, 202);
 });
 

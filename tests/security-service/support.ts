@@ -2,7 +2,11 @@ import { type RequestOptions, request } from "node:https";
 import { SteppedClock } from "../../host-sim/clock/index.ts";
 import { writeFilesystem } from "../../host-sim/imagepackage/asxipfs-writer.ts";
 import type { Section } from "../../host-sim/imagepackage/metadata.ts";
-import { createSigner, sealImage } from "../../host-sim/imagepackage/signature.ts";
+import {
+  createSigner,
+  createTrustStore,
+  sealImage,
+} from "../../host-sim/imagepackage/signature.ts";
 import { silentLogger } from "../../host-sim/log.ts";
 import { createServerRoot, issueServerCertificate } from "../../host-sim/pki/index.ts";
 import {
@@ -11,6 +15,7 @@ import {
   createSecurityService,
   LAB_SUBSCRIPTION,
   manufactureDevice,
+  newSigningKey,
   type SecurityServerOptions,
   type SigningKey,
 } from "../../host-sim/security-service/index.ts";
@@ -67,7 +72,11 @@ export async function startService(
 ) {
   const { store = openMemoryStore(), ...more } = options;
   const clock = new SteppedClock(START);
-  const service = createSecurityService({ store, clock, logger: silentLogger });
+  const developer = newSigningKey("a developer", START);
+  const known = [developer];
+  const developers = () =>
+    createTrustStore(known.map(({ certificate }) => ({ name: "a developer", certificate })));
+  const service = createSecurityService({ store, clock, logger: silentLogger, developers });
   const tenant = service.createTenant("contoso");
   const server = createSecurityServer(service, {
     ...{ host: "127.0.0.1", port: 0, credentials },
@@ -88,6 +97,8 @@ export async function startService(
   }
 
   return {
+    /** Signs packages; uploads of all `known` ones are taken. */
+    ...{ developer, known },
     ...{ store, clock, service, server, url, port, token, arm, tenantId: tenant.tenantId },
     /** The path of the catalog. */
     catalog:
