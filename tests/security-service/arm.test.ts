@@ -1,5 +1,8 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { packageFolder } from "../../host-sim/paths.ts";
 import {
   createSecurityServer,
   createSecurityService,
@@ -139,6 +142,22 @@ test("everything is there again after a restart", async ({ lab }) => {
   assert.is(body.properties.description, "cold");
   assert.equal((await again.arm("POST", `${lab.catalog}/countDevices`)).body, { value: 1 });
   await again.stop();
+});
+
+test("each error of the room and of the updater has a heading in docs/errors.md", () => {
+  const headings = readFileSync(join(packageFolder(), "docs/errors.md"), "utf8");
+  const rooms = ["host-sim/security-service", "host-sim/device/updates"];
+  const files = rooms.flatMap((room) =>
+    readdirSync(join(packageFolder(), room), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => readFileSync(join(packageFolder(), room, name), "utf8")),
+  );
+  const codes = files.flatMap((text) =>
+    [...text.matchAll(/new LabError\(\s*"([\w-]+)"/g)].map(([, code]) => code),
+  );
+  assert.ok(codes.length > 25);
+  const missing = codes.filter((code) => !headings.includes(`\n## ${code}\n`));
+  assert.equal(missing, []);
 });
 
 /** A second service on the same store, as after a restart of the lab. */
