@@ -47,14 +47,16 @@ export function createDeviceProtocol(service: SecurityService) {
     /** Undefined when the path is none of a device's. */
     handle(method: string, path: string, request: DeviceRequest): unknown {
       const image = /^\/device\/v1\/os-images\/([\w-]+)$/.exec(path)?.[1];
-      if (method === "GET" && image !== undefined)
-        return osImage(service, deviceOf(request), image);
+      if (method === "GET" && image !== undefined) {
+        deviceOf(request);
+        return osImage(service, image);
+      }
       return handlers[`${method} ${path}`]?.(request);
     },
   };
 }
 
-function osImage(service: SecurityService, _device: string, imageId: string): Uint8Array {
+function osImage(service: SecurityService, imageId: string): Uint8Array {
   const bytes = service.releases.bytes(imageId.toLowerCase());
   if (bytes) return bytes;
   throw new LabError(

@@ -64,7 +64,8 @@ test("leaves the old or the new app whole, at whatever write it comes, and the u
     assert.ok(["24.03", "24.09"].includes(next.device.updates.status().osVersion));
     next.network.setUp(true);
     await next.run(20_000);
-    assert.is(next.device.updates.appImage()?.imageId, imageId);
+    const told = `after ${lastWrite} writes:\n${next.log().join("\n")}`;
+    assert.is(next.device.updates.appImage()?.imageId, imageId, told);
     assert.is(next.device.updates.status().osVersion, "24.09");
     assert.equal([...store.entries("device/staged/")], []);
     await next.stop();

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
@@ -7,6 +10,7 @@ import {
   verifyImage,
 } from "../../host-sim/imagepackage/index.ts";
 import { manufactureDevice, newSigningKey } from "../../host-sim/security-service/index.ts";
+import { openFolderStore } from "../../host-sim/store/index.ts";
 import {
   COMPONENT,
   IMAGE,
@@ -337,6 +341,29 @@ test("unknown, conflicting and too many images are not deployed", async ({ lab }
   const missing = await lab.arm("PUT", `${group(lab)}/deployments/.default`, { properties: {} });
   assert.equal(error(missing), [400, "InvalidRequestContent"]);
   assert.equal(lab.service.deployments.listAll(lab.tenantId), []);
+});
+
+test("what fails half-way leaves nothing behind in a store on disk either", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spherule-service-"));
+  const store = openFolderStore(folder);
+  const lab = await startService({ store });
+  await withProduct(lab);
+  const foreign = manufactureDevice().deviceId;
+  lab.service.claim(lab.service.createTenant("fabrikam").tenantId, foreign);
+  const own = manufactureDevice().deviceId;
+  const deviceIdentifiers = [own, foreign];
+  const refused = await lab.arm("POST", `${group(lab)}/claimDevices`, { deviceIdentifiers });
+  assert.equal(error(refused), [409, "DeviceAlreadyClaimed"]);
+  assert.is(lab.service.tenantOf(own), undefined);
+  await upload(lab, pack(lab));
+  assert.is((await deploy(lab, [IMAGE])).status, 201);
+  assert.is((await lab.arm("GET", `${product(lab)}/deviceGroups`)).body.value.length, 5);
+  assert.is((await lab.arm("DELETE", product(lab))).status, 200);
+  assert.equal([...store.entries(`security-service/groups/${lab.tenantId}`)], []);
+  assert.equal(lab.service.deployments.listAll(lab.tenantId), []);
+  await lab.stop();
+  await store.close();
+  rmSync(folder, { recursive: true });
 });
 
 test.run();
