@@ -1,4 +1,4 @@
-import type { Clock, TimerHandle } from "../../clock/index.ts";
+import type { Clock } from "../../clock/index.ts";
 import { LabError, messageOf } from "../../errors.ts";
 import type { TrustStore } from "../../imagepackage/index.ts";
 import type { Logger } from "../../log.ts";
@@ -16,7 +16,9 @@ import {
 import type { ImageStore, StoredImage } from "./image-store.ts";
 import { checkDownload } from "./package.ts";
 import { planUpdate, type Step } from "./plan.ts";
-import { APPLICATION, type DeviceEvent, type UpdateManifest } from "./protocol.ts";
+import { APPLICATION, type OfferedImage, type UpdateManifest } from "./protocol.ts";
+import { createReporter } from "./reporter.ts";
+import { createSchedule } from "./schedule.ts";
 import type { ServiceClient } from "./service-client.ts";
 
 export interface UpdaterOptions {
@@ -59,36 +61,23 @@ type ActiveStep = Exclude<Step, { kind: "none" }>;
 export type Updater = ReturnType<typeof createUpdater>;
 
 const DAY_MS = 86_400_000;
-const FIRST_RETRY_MS = 10_000;
-const LONGEST_RETRY_MS = 3_600_000;
-const MOST_EVENTS = 100;
 
 /** Asks the Security Service for updates at start-up, once a day and on demand, and installs them. */
 export function createUpdater(options: UpdaterOptions) {
   const { clock, logger, network, client, images, events } = options;
-  const checkEveryMs = options.checkEveryMs ?? DAY_MS;
+  const state = () => ({ osVersion: images.osVersion(), installed: images.installed() });
+  const reporter = createReporter(client, state);
+  const everyMs = options.checkEveryMs ?? DAY_MS;
+  const schedule = createSchedule({ clock, network, everyMs, run: () => void check() });
   let phase: Phase = "stopped";
-  let timer: TimerHandle | undefined;
   let current: Promise<void> | undefined;
   let stopping = new AbortController();
-  let stopWatching = () => {};
-  let retryMs = FIRST_RETRY_MS;
   let lastCheck: number | undefined;
   let lastProblem: string | undefined;
-  let unreported: DeviceEvent[] = [];
-
-  const state = () => ({ osVersion: images.osVersion(), installed: images.installed() });
-  const appsToo = () => options.appsToo?.() ?? true;
-  const running = () => phase !== "stopped";
-
-  function schedule(delayMs: number): void {
-    clock.clearTimer(timer);
-    if (running()) timer = clock.setTimer(delayMs, () => void check());
-  }
 
   /** Looks for updates now; when a check is under way already, waits for its end. */
   function check(): Promise<void> {
-    if (!running()) return Promise.resolve();
+    if (phase === "stopped") return Promise.resolve();
     current ??= run().finally(() => {
       current = undefined;
     });
@@ -96,75 +85,81 @@ export function createUpdater(options: UpdaterOptions) {
   }
 
   async function run(): Promise<void> {
-    clock.clearTimer(timer);
+    schedule.began();
     const { signal } = stopping;
     try {
       const restart = await update(signal);
       if (signal.aborted) return;
       lastProblem = undefined;
-      retryMs = FIRST_RETRY_MS;
       phase = "idle";
-      schedule(checkEveryMs);
+      schedule.succeeded();
       if (restart) queueMicrotask(() => void options.reboot());
     } catch (error) {
       if (signal.aborted) return;
       phase = "idle";
-      failed(error);
+      explain(error);
+      schedule.failed();
     }
   }
 
   /** The same trouble at every attempt is told once. */
-  function failed(error: unknown): void {
+  function explain(error: unknown): void {
     const hint = error instanceof LabError ? ` ${error.hint}` : "";
     const problem = messageOf(error);
     if (problem !== lastProblem) logger.warn(`no update: ${problem}${hint}`);
     lastProblem = problem;
-    schedule(retryMs);
-    retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
   }
 
   /** @returns whether the device has to start anew for the update to take effect */
   async function update(signal: AbortSignal): Promise<boolean> {
-    let installed = false;
-    for (;;) {
+    for (let installed = false; ; installed = true) {
       phase = "checking";
       const offer = await client.manifest(state());
       signal.throwIfAborted();
       lastCheck = clock.now();
       const step = planUpdate({
         ...{ offer, installed: images.installed(), deployed: images.deployed() },
-        appsToo: appsToo(),
+        appsToo: options.appsToo?.() ?? true,
       });
       if (step.kind === "none") {
         images.discard();
         if (!installed) events.announce(NO_UPDATE);
-        await tell(!installed);
+        if (installed || reporter.anything) await reporter.send();
         return false;
       }
+      phase = "downloading";
+      if (step.kind !== "prerequisites") events.announce(UPDATE_STARTED);
       await download(step, signal);
       if (await install(step, offer, signal)) return true;
-      installed = true;
     }
   }
 
-  async function download({ kind, missing }: ActiveStep, signal: AbortSignal): Promise<void> {
-    phase = "downloading";
-    if (kind !== "prerequisites") events.announce(UPDATE_STARTED);
+  /** Stages what is missing; what was staged before a power cut is not downloaded again. */
+  async function download({ missing }: ActiveStep, signal: AbortSignal): Promise<void> {
     const wanted = new Set(missing.map(({ imageId }) => imageId));
     if (images.staged().some(({ imageId }) => !wanted.has(imageId))) images.discard();
     for (const image of missing.filter((each) => !images.isStaged(each))) {
       const bytes = await client.download(image);
       signal.throwIfAborted();
-      try {
-        images.stage(image, checkDownload(image, bytes, options.trusted));
-      } catch (error) {
-        note("UpdateFailure", image.componentId, `${image.name} was refused: ${messageOf(error)}`);
-        await tell(false).catch((problem) => logger.debug(messageOf(problem)));
-        throw error;
-      }
+      await stage(image, bytes);
       logger.info(`update: ${image.name} (${image.imageId}) downloaded and verified`);
     }
   }
+
+  async function stage(image: OfferedImage, bytes: Uint8Array): Promise<void> {
+    try {
+      images.stage(image, checkDownload(image, bytes, options.trusted));
+    } catch (error) {
+      const description = `${image.name} was refused: ${messageOf(error)}`;
+      reporter.note("UpdateFailure", image.componentId, description);
+      await sendQuietly();
+      throw error;
+    }
+  }
+
+  /** The next report tells what this one cannot. */
+  const sendQuietly = () =>
+    reporter.send().catch((error) => logger.debug(`no report: ${messageOf(error)}`));
 
   /** @returns whether the device has to start anew */
   async function install(step: ActiveStep, offer: UpdateManifest, signal: AbortSignal) {
@@ -179,14 +174,14 @@ export function createUpdater(options: UpdaterOptions) {
     };
     await awaitConsent({ clock, events, updateType, signal, onDeferred });
     phase = "installing";
-    if (step.kind === "os") {
-      images.installOs(offer.osVersion);
-      note("UpdateInstalled", "OS", `OS ${offer.osVersion} installed`);
-      await tell(false).catch((error) => logger.debug(messageOf(error)));
-      return true;
+    if (step.kind === "deployment") {
+      await installApps(step);
+      return false;
     }
-    await installApps(step);
-    return false;
+    images.installOs(offer.osVersion);
+    reporter.note("UpdateInstalled", "OS", `OS ${offer.osVersion} installed`);
+    await sendQuietly();
+    return true;
   }
 
   async function installApps({ missing, removed }: ActiveStep): Promise<void> {
@@ -194,7 +189,7 @@ export function createUpdater(options: UpdaterOptions) {
     images.installDeployed(removed);
     const after = appImage();
     for (const { name, imageId, componentId } of missing) {
-      note("UpdateInstalled", componentId, `${name} (${imageId}) installed`);
+      reporter.note("UpdateInstalled", componentId, `${name} (${imageId}) installed`);
       logger.info(`update: ${name} (${imageId}) installed`);
     }
     const same = before?.imageId === after?.imageId && before !== undefined;
@@ -206,37 +201,20 @@ export function createUpdater(options: UpdaterOptions) {
   /** An MT3620 runs one high-level app. */
   const appImage = () => images.deployed().find(({ imageType }) => imageType === APPLICATION);
 
-  function note(eventCategory: string, eventClass: string, description: string): void {
-    const event = { description, eventCategory, eventClass, eventType: eventCategory };
-    unreported = [...unreported, event].slice(-MOST_EVENTS);
-  }
-
-  /** @param quiet nothing has changed, so only events are worth a request */
-  async function tell(quiet: boolean): Promise<void> {
-    if (quiet && unreported.length === 0) return;
-    const sent = unreported;
-    await client.report(state(), sent);
-    unreported = unreported.filter((event) => !sent.includes(event));
-  }
-
   return {
     check,
     appImage,
     /** An event that the owner may want to know; it goes with the next report. */
-    note,
+    note: reporter.note,
     start(): void {
-      if (running()) return;
+      if (phase !== "stopped") return;
       phase = "idle";
       stopping = new AbortController();
-      stopWatching = network.onChange((up) => {
-        if (up) schedule(0);
-      });
-      schedule(0);
+      schedule.start();
     },
     async stop(): Promise<void> {
       phase = "stopped";
-      clock.clearTimer(timer);
-      stopWatching();
+      schedule.stop();
       stopping.abort(new Error("the device stops"));
       await current;
       phase = "stopped";
