@@ -12,6 +12,7 @@ import { compileFixture } from "../assembly/support.ts";
 import { makePackage } from "../security-service/support.ts";
 
 const test = suite("the Security Service of a lab");
+const HOUR_MS = 3_600_000;
 const signer = newSigningKey("a developer", 0);
 const updates = await compileFixture("updates");
 
@@ -100,6 +101,35 @@ test("the lab gives tokens, brings out releases and starts generations of the CA
   const states = lab.service.certificates(tenantId).map(({ status }) => status);
   assert.equal(states, ["Inactive", "Active"]);
   assert.is((await post(lab, "/tenants/none/rotate")).code, "tenant-unknown");
+  await lab.stop();
+});
+
+test("a hub that does not know the next generation of the CA refuses the device until it does", async () => {
+  const { lab, lines } = await start();
+  const { hub, service, clock } = lab;
+  const { tenantId } = lab.description.securityService;
+  /** Time goes on in large steps while sockets work. */
+  async function until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      clock.jump(5_000);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+  await until(() => hub.connections.count() === 1);
+  await post(lab, `/tenants/${tenantId}/rotate`);
+  const certificates = () =>
+    lines.filter((line) => line.startsWith("device authentication ready")).length;
+  clock.jump(17 * HOUR_MS);
+  await until(() => certificates() === 2);
+  await lab.restartHub();
+  const refused = () => hub.refusals.list().some(({ reason }) => reason === "unknown-authority");
+  await until(refused);
+  assert.is(hub.connections.count(), 0);
+  const next = service.certificates(tenantId).at(-1);
+  hub.certificates.add("next", next?.pem ?? "");
+  const code = hub.certificates.generateVerificationCode("next");
+  hub.certificates.verify("next", service.proofOfPossession(tenantId, code));
+  await until(() => hub.connections.count() === 1);
   await lab.stop();
 });
 

@@ -1,10 +1,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { createServerRoot } from "../../host-sim/pki/index.ts";
-import { newSigningKey } from "../../host-sim/security-service/index.ts";
+import { createSecurityServer, newSigningKey } from "../../host-sim/security-service/index.ts";
 import { compileFixture } from "../assembly/support.ts";
 import { deployApp, EVALUATION, FIELD_TEST, type FleetDevice, makeDevice } from "./device.ts";
-import { startService, type TestService } from "./support.ts";
+import { credentials, startService, type TestService } from "./support.ts";
 
 const test = suite<{ lab: TestService; devices: FleetDevice[] }>("updates over the air");
 const { wasm } = await compileFixture("updates");
@@ -306,11 +306,20 @@ test("a service that is down is asked again, with pauses that grow, and then all
   const device = makeDevice(lab, { group: FIELD_TEST });
   devices.push(device);
   await lab.server.stop();
+  deployApp(lab, app("v1"));
   await started(device);
   assert.match(device.device.updates.status().lastProblem ?? "", "cannot be reached");
   await device.run(HOUR);
   assert.is(device.log().filter((line) => line.startsWith("no update")).length, 1);
   assert.is(device.device.updates.status().lastCheck, null);
+  const again = createSecurityServer(lab.service, {
+    ...{ host: "127.0.0.1", port: lab.port, credentials },
+  });
+  await again.start();
+  await device.run(HOUR);
+  assert.ok(device.log().includes("v1 started"));
+  assert.is(device.device.updates.status().lastProblem, null);
+  await again.stop();
 });
 
 test("a network that comes back is used at once", async ({ lab, devices }) => {
