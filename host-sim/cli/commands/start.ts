@@ -71,17 +71,19 @@ function terminal() {
 
 /** Where everything is. */
 export function describe({ description, device }: Lab, app: BuiltApp): string {
-  const { hub, api, stateFolder, caFile, version } = description;
+  const { hub, api, stateFolder, caFile, version, deviceRest, securityService } = description;
   const rows = [
     ["device", `${device.deviceId.slice(0, 12)}… on a virtual ${device.board.name}`],
     ["app", `${app.manifest.Name}, ${Math.round(app.wasm.length / 1024)} KB of wasm`],
     ["hub", `${hub.hostName} is ${hub.address}:${hub.mqttPort}, MQTT over mutual TLS`],
+    ["service", `the Security Service is ${securityService.url}`],
+    ["board", `the device's REST API is https://${deviceRest.address}:${deviceRest.port}`],
     ["trust", caFile],
     ["API", api],
     ["state", stateFolder ?? "in memory"],
     ["keys", "b button B, a button A, r restart the app, n network off and on, c clear, q quit"],
   ];
-  const lines = rows.map(([name, text]) => `  ${name?.padEnd(8)}${text}`);
+  const lines = rows.map(([name, text]) => `  ${name?.padEnd(9)}${text}`);
   return `Spherule ${version}\n\n${lines.join("\n")}\n`;
 }
 
