@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { listen } from "../listen.ts";
-import type { Address, Service, ServiceState } from "../service.ts";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServerService } from "../server-service.ts";
+import type { Service } from "../service.ts";
 
 /** A device that is attached to this computer. */
 export interface AttachedDevice {
@@ -15,9 +15,6 @@ export function createDiscovery(options: {
   readonly port: number;
   readonly devices: () => readonly AttachedDevice[];
 }): Service {
-  let state: ServiceState = "closed";
-  let server: Server | undefined;
-
   function serve(request: IncomingMessage, response: ServerResponse): void {
     const answer = answerTo(`${request.method} ${request.url}`);
     request.resume();
@@ -31,27 +28,9 @@ export function createDiscovery(options: {
     return undefined;
   }
 
-  return {
-    get state() {
-      return state;
-    },
-    async start(): Promise<Address> {
-      state = "starting";
-      server = createServer(serve);
-      const address = await listen(server, options.host, options.port);
-      state = "running";
-      return address;
-    },
-    async stop(): Promise<void> {
-      const closing = server;
-      if (!closing) return;
-      server = undefined;
-      state = "closing";
-      await new Promise((resolve) => {
-        closing.close(resolve);
-        closing.closeAllConnections();
-      });
-      state = "closed";
-    },
-  };
+  return createServerService({
+    host: options.host,
+    port: options.port,
+    create: () => createServer(serve),
+  });
 }

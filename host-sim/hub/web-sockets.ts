@@ -2,9 +2,10 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
+import { peerOf } from "../pki/index.ts";
+import { addressOf } from "./address.ts";
 import type { AmqpAcceptor } from "./amqp/endpoint.ts";
 import type { Acceptor } from "./mqtt/acceptor.ts";
-import { addressOf, peerOf } from "./tls.ts";
 
 /** Where the SDKs open WebSockets, for MQTT and for AMQP. */
 const PATHS = ["/$iothub/websocket", "/$servicebus/websocket"];

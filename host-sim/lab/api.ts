@@ -1,10 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { LabError, messageOf } from "../errors.ts";
 import { compileRoutes, readBody } from "../http/routes.ts";
 import { HubError } from "../hub/errors.ts";
-import { listen } from "../listen.ts";
 import type { LogLine } from "../log.ts";
-import type { Address, Service, ServiceState } from "../service.ts";
+import { createServerService } from "../server-service.ts";
+import type { Service } from "../service.ts";
 
 /** What a route gets: path parameters, query and the JSON body. */
 export interface ApiRequest {
@@ -37,8 +37,6 @@ const LARGEST_BODY = 2 * 1024 * 1024;
 
 /** The lab's own HTTP API, for the command line and the dashboard; loopback callers only. */
 export function createApiServer(options: ApiOptions): Service {
-  let state: ServiceState = "closed";
-  let server: Server | undefined;
   const find = compileRoutes(options.routes);
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -64,31 +62,14 @@ export function createApiServer(options: ApiOptions): Service {
     });
   }
 
-  return {
-    get state() {
-      return state;
-    },
-    async start(): Promise<Address> {
-      state = "starting";
-      server = createServer((request, response) => {
+  return createServerService({
+    host: options.host,
+    port: options.port,
+    create: () =>
+      createServer((request, response) => {
         serve(request, response).catch((error) => sendProblem(response, error));
-      });
-      const address = await listen(server, options.host, options.port);
-      state = "running";
-      return address;
-    },
-    async stop(): Promise<void> {
-      if (!server) return;
-      const closing = server;
-      server = undefined;
-      state = "closing";
-      await new Promise((resolve) => {
-        closing.close(resolve);
-        closing.closeAllConnections();
-      });
-      state = "closed";
-    },
-  };
+      }),
+  });
 }
 
 /** A web page elsewhere must not drive the lab, neither by a form nor by a rebound name. */

@@ -19,3 +19,4 @@ export {
 export { type ChainProblem, type ChainRequest, type ChainResult, verifyChain } from "./chain.ts";
 export { generateKeyPair, type KeyPair, keyPairFromPem, privateKeyPem } from "./keys.ts";
 export { certificateBundle } from "./pkcs7.ts";
+export { type Peer, peerOf, tlsOptions } from "./tls.ts";

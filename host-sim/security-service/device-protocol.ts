@@ -1,20 +1,16 @@
-import { createPublicKey, type KeyObject, type X509Certificate } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import { LabError } from "../errors.ts";
+import type { Peer } from "../pki/index.ts";
 import { ArmError } from "./arm/errors.ts";
 import { isObject, type JsonObject, requiredText } from "./arm/http.ts";
 import type { InstalledImage } from "./devices.ts";
 import type { InsightEvent } from "./insights.ts";
 import type { SecurityService } from "./security-service.ts";
 
-/** The certificates that a device showed in the TLS handshake. */
-export interface PeerCertificates {
-  readonly leaf: X509Certificate | undefined;
-  readonly presented: readonly X509Certificate[];
-}
-
 interface DeviceRequest {
   readonly body: unknown;
-  readonly peer: PeerCertificates;
+  /** What the device showed in the TLS handshake. */
+  readonly peer: Peer;
 }
 
 /**

@@ -1,16 +1,16 @@
-import { randomUUID, type X509Certificate } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer, type Server } from "node:https";
+import { createServer } from "node:https";
 import type { TLSSocket } from "node:tls";
-import { listen } from "../listen.ts";
-import { parseCertificate, type ServerCredentials } from "../pki/index.ts";
-import type { Address, Service, ServiceState } from "../service.ts";
+import { peerOf, type ServerCredentials, tlsOptions } from "../pki/index.ts";
+import { createServerService } from "../server-service.ts";
+import type { Service } from "../service.ts";
 import { ArmError, armErrorOf, errorBody } from "./arm/errors.ts";
 import type { ArmResponse } from "./arm/http.ts";
 import { createRouter } from "./arm/router.ts";
 import { armRoutes } from "./arm/routes.ts";
 import { createTokens, type Tokens } from "./arm/tokens.ts";
-import { createDeviceProtocol, type PeerCertificates } from "./device-protocol.ts";
+import { createDeviceProtocol } from "./device-protocol.ts";
 import type { SecurityService } from "./security-service.ts";
 
 export const API_VERSION = "2024-04-01";
@@ -36,15 +36,12 @@ interface Answer {
 
 /** A package of 1 MiB in base64, with room for what is around it. */
 const LARGEST_BODY = 4 * 1024 * 1024;
-const LONGEST_CHAIN = 8;
 
 /** The Security Service over HTTPS: Azure Resource Manager for owners, the lab's own for devices. */
 export function createSecurityServer(
   service: SecurityService,
   options: SecurityServerOptions,
 ): SecurityServer {
-  let server: Server | undefined;
-  let state: ServiceState = "closed";
   const tokens = createTokens(service);
   const route = createRouter(armRoutes(service, options.operationMs ?? 0));
   const devices = createDeviceProtocol(service);
@@ -71,45 +68,28 @@ export function createSecurityServer(
     return handler({ method, path, parameters, query: url.searchParams, base, body });
   }
 
-  return {
-    tokens,
-    get state() {
-      return state;
-    },
-    async start(): Promise<Address> {
-      state = "starting";
-      server = createServer(
-        {
-          ...options.credentials,
-          minVersion: "TLSv1.2",
-          // Owners show no certificate; a device's chain is checked on the lab's clock, with a reason.
-          requestCert: true,
-          rejectUnauthorized: false,
-        },
-        (request, response) => {
-          answer(request)
-            .catch((error): Answer => refusal(service, error))
-            .then((given) => send(request, response, given));
-        },
-      );
+  const listener = createServerService({
+    host: options.host,
+    port: options.port,
+    create() {
+      const server = createServer(tlsOptions(options.credentials), (request, response) => {
+        answer(request)
+          .catch((error): Answer => refusal(service, error))
+          .then((given) => send(request, response, given));
+      });
       server.on("tlsClientError", (error, socket) => {
         service.logger.debug(`TLS with ${socket.remoteAddress ?? "a client"}: ${error.message}`);
       });
-      const address = await listen(server, options.host, options.port);
-      state = "running";
-      return address;
+      return server;
     },
-    async stop(): Promise<void> {
-      if (!server) return;
-      const closing = server;
-      server = undefined;
-      state = "closing";
-      await new Promise((resolve) => {
-        closing.close(resolve);
-        closing.closeAllConnections();
-      });
-      state = "closed";
+  });
+  return {
+    tokens,
+    get state() {
+      return listener.state;
     },
+    start: listener.start,
+    stop: listener.stop,
   };
 }
 
@@ -181,16 +161,4 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
   });
   if (answer.body === undefined) response.end();
   else response.end(bytes ? answer.body : JSON.stringify(answer.body));
-}
-
-/** The certificates that the peer showed; OpenSSL's own verdict is not used. */
-function peerOf(socket: TLSSocket): PeerCertificates {
-  const leaf = socket.getPeerX509Certificate();
-  const presented: X509Certificate[] = [];
-  for (let next = leaf?.issuerCertificate; next && presented.length < LONGEST_CHAIN; ) {
-    presented.push(parseCertificate(next.raw));
-    if (next.issuerCertificate === next) break;
-    next = next.issuerCertificate;
-  }
-  return { leaf: leaf && parseCertificate(leaf.raw), presented };
 }

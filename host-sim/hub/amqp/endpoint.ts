@@ -1,12 +1,11 @@
-import { createServer as createTcpServer, type Server } from "node:net";
+import { createServer as createTcpServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
 import rhea from "rhea";
-import { listen } from "../../listen.ts";
-import type { ServerCredentials } from "../../pki/index.ts";
-import type { Address, Service, ServiceState } from "../../service.ts";
+import { type ServerCredentials, tlsOptions } from "../../pki/index.ts";
+import { createServerService } from "../../server-service.ts";
+import type { Service } from "../../service.ts";
 import type { Hub } from "../hub.ts";
-import { tlsOptions } from "../tls.ts";
 import { serveLinks } from "./links.ts";
 
 export interface AmqpEndpointOptions {
@@ -45,39 +44,11 @@ interface Accepting {
 
 /** A listener for AMQP over TLS, or plain. */
 export function createAmqpEndpoint(accept: AmqpAcceptor, options: AmqpEndpointOptions): Service {
-  let state: ServiceState = "closed";
-  let server: Server | undefined;
-  const sockets = new Set<Duplex>();
-
-  function onSocket(socket: Duplex): void {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-    accept(socket);
-  }
-
-  return {
-    get state() {
-      return state;
-    },
-    async start(): Promise<Address> {
-      state = "starting";
-      const { credentials, host, port } = options;
-      server = credentials
-        ? createTlsServer(tlsOptions(credentials), onSocket)
-        : createTcpServer(onSocket);
-      const address = await listen(server, host, port);
-      state = "running";
-      return address;
-    },
-    async stop(): Promise<void> {
-      if (!server) return;
-      const closing = server;
-      server = undefined;
-      state = "closing";
-      const closed = new Promise((resolve) => closing.close(resolve));
-      for (const socket of sockets) socket.destroy();
-      await closed;
-      state = "closed";
-    },
-  };
+  const { host, port, credentials } = options;
+  return createServerService({
+    host,
+    port,
+    create: () =>
+      credentials ? createTlsServer(tlsOptions(credentials), accept) : createTcpServer(accept),
+  });
 }

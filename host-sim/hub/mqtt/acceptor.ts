@@ -1,9 +1,10 @@
 import type { Duplex } from "node:stream";
 import { generate, type IConnectPacket, type Packet, parser } from "mqtt-packet";
 import { type Clock, RealClock } from "../../clock/index.ts";
+import type { Peer } from "../../pki/index.ts";
 import { idOf } from "../devices.ts";
 import type { Hub } from "../hub.ts";
-import { authenticate, type Peer } from "./authenticate.ts";
+import { authenticate } from "./authenticate.ts";
 import { MqttConnection, type Session } from "./connection.ts";
 
 /** What speaks after a CONNECT was accepted: a device, or a registration of the DPS. */

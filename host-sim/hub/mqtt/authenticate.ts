@@ -1,16 +1,10 @@
 import type { X509Certificate } from "node:crypto";
 import type { IConnectPacket } from "mqtt-packet";
-import { commonName, thumbprint, verifyChain } from "../../pki/index.ts";
+import { commonName, type Peer, thumbprint, verifyChain } from "../../pki/index.ts";
 import { type Device, idOf } from "../devices.ts";
 import type { Hub } from "../hub.ts";
 import type { RefusalReason } from "../refusals.ts";
 import { expiryOf, problemWithToken } from "../service/sas.ts";
-
-/** What the TLS layer knows of the peer. */
-export interface Peer {
-  readonly leaf: X509Certificate | undefined;
-  readonly presented: readonly X509Certificate[];
-}
 
 export type Verdict =
   | {

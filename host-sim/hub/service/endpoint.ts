@@ -1,14 +1,13 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import { createServer, type Server } from "node:https";
+import { createServer } from "node:https";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { compileRoutes, readBody } from "../../http/routes.ts";
-import { listen } from "../../listen.ts";
-import type { ServerCredentials } from "../../pki/index.ts";
-import type { Address, Service, ServiceState } from "../../service.ts";
+import { type Peer, peerOf, type ServerCredentials, tlsOptions } from "../../pki/index.ts";
+import { createServerService } from "../../server-service.ts";
+import type { Service } from "../../service.ts";
+import { addressOf } from "../address.ts";
 import { HubError } from "../errors.ts";
-import type { Peer } from "../mqtt/authenticate.ts";
-import { addressOf, peerOf, tlsOptions } from "../tls.ts";
 
 export interface HttpRequest {
   readonly route: string;
@@ -56,9 +55,6 @@ const LARGEST_BODY = 1024 * 1024;
 
 /** The HTTPS endpoint of hub, DPS and management: one port, told apart by the path. */
 export function createHttpsEndpoint(options: EndpointOptions): Service {
-  let state: ServiceState = "closed";
-  let server: Server | undefined;
-  const sockets = new Set<Duplex>();
   const groups = options.groups.map((group) => ({ group, find: compileRoutes(group.routes) }));
 
   async function serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -99,41 +95,20 @@ export function createHttpsEndpoint(options: EndpointOptions): Service {
     }
   }
 
-  return {
-    get state() {
-      return state;
-    },
-    async start(): Promise<Address> {
-      state = "starting";
-      server = createServer(tlsOptions(options.credentials), (request, response) => {
+  return createServerService({
+    host: options.host,
+    port: options.port,
+    create() {
+      const server = createServer(tlsOptions(options.credentials), (request, response) => {
         serve(request, response).catch(() => response.destroy());
       });
       server.on("upgrade", (request, socket, head) => {
         if (options.onUpgrade) options.onUpgrade(request, socket, head);
         else socket.destroy();
       });
-      server.on("secureConnection", (socket) => {
-        sockets.add(socket);
-        socket.on("close", () => sockets.delete(socket));
-      });
-      const address = await listen(server, options.host, options.port);
-      state = "running";
-      return address;
+      return server;
     },
-    async stop(): Promise<void> {
-      if (!server) return;
-      const closing = server;
-      server = undefined;
-      state = "closing";
-      const closed = new Promise((resolve) => closing.close(resolve));
-      const gone = [...sockets].map(
-        (socket) => new Promise((resolve) => socket.once("close", resolve)),
-      );
-      for (const socket of sockets) socket.destroy();
-      await Promise.all([closed, ...gone]);
-      state = "closed";
-    },
-  };
+  });
 }
 
 function parsed(body: Buffer): unknown {

@@ -1,13 +1,20 @@
 import type { X509Certificate } from "node:crypto";
 import type { TLSSocket, TlsOptions } from "node:tls";
-import { parseCertificate, type ServerCredentials } from "../pki/index.ts";
-import type { Peer } from "./mqtt/authenticate.ts";
+import type { ServerCredentials } from "./authority.ts";
+import { parseCertificate } from "./certificate.ts";
+
+/** What the TLS layer knows of the other end. */
+export interface Peer {
+  readonly leaf: X509Certificate | undefined;
+  /** What it presented beside its leaf. */
+  readonly presented: readonly X509Certificate[];
+}
 
 const LONGEST_CHAIN = 8;
 
 /**
- * TLS as all of the hub's listeners speak it. Token clients show no certificate, and a refusal must
- * reach the CONNACK or the HTTP answer: chains are checked by `authenticate`, on the lab's clock.
+ * TLS as the lab's cloud speaks it. Callers with a token show no certificate, and a refusal must reach
+ * the CONNACK or the HTTP answer: chains are checked by the services, on the lab's clock.
  */
 export function tlsOptions(credentials: ServerCredentials): TlsOptions {
   return {
@@ -28,9 +35,4 @@ export function peerOf(socket: TLSSocket): Peer {
     next = next.issuerCertificate;
   }
   return { leaf: leaf && parseCertificate(leaf.raw), presented };
-}
-
-/** `host:port` of the other end. */
-export function addressOf(socket: { remoteAddress?: string; remotePort?: number }): string {
-  return `${socket.remoteAddress}:${socket.remotePort}`;
 }
