@@ -1,0 +1,236 @@
+import { type Body, type Instruction, OP } from "./body.ts";
+import { translateAccess } from "./bounds.ts";
+import { translateControl } from "./control.ts";
+import { bitsOf } from "./decode.ts";
+import { invalid } from "./errors.ts";
+import type { FunctionType, Global, WasmFunction } from "./module.ts";
+import { ACCESS, NUMERIC, type Numeric, truncationRange } from "./numeric.ts";
+import { C_TYPES, choose, compute, constant, type Operand } from "./operands.ts";
+import {
+  getLocal,
+  localType,
+  type Plan,
+  pop,
+  push,
+  put,
+  setLocal,
+  simple,
+  siteOf,
+  statement,
+  trapIf,
+  type Work,
+  zero,
+} from "./work.ts";
+import { createWriter } from "./writer.ts";
+
+/**
+ * Checks one function and gives it as a C function.
+ * @throws AotError wasm-invalid, wasm-unsupported
+ */
+export function translateFunction(plan: Plan, target: WasmFunction, body: Body): string {
+  const work = begin(plan, target, body);
+  for (const instruction of body.code) {
+    work.current = instruction;
+    if (!translateControl(work, instruction)) translateOther(work, instruction);
+  }
+  const own = body.locals.slice(target.type.params.length);
+  const first = target.type.params.length;
+  const declared = own.flatMap((type, index) =>
+    work.used.has(first + index) ? [`${C_TYPES[type]} l${first + index} = 0;`] : [],
+  );
+  return [`${prototype(plan, target)} {`, ...declared, work.out.text(), "}"].join("\n");
+}
+
+export function prototype(plan: Plan, { type, index }: WasmFunction): string {
+  const params = type.params.map((param, number) => `${C_TYPES[param]} l${number}`).join(", ");
+  const result = type.result ? C_TYPES[type.result] : "void";
+  return `static ${result} ${plan.names[index]}(${params || "void"})`;
+}
+
+function begin(plan: Plan, target: WasmFunction, body: Body): Work {
+  const first = body.code[0];
+  if (!first) throw invalid("a function has no code", target.code?.from ?? 0);
+  const params = target.type.params.length;
+  const work: Work = {
+    plan,
+    target,
+    locals: body.locals,
+    out: createWriter(),
+    stack: [],
+    frames: [],
+    // Locals that are not parameters begin as 0.
+    keys: body.locals.map((type, index) => (index < params ? `l${index}` : zero(type).key)),
+    known: new Map(),
+    undo: [],
+    used: new Set(),
+    live: true,
+    names: 0,
+    current: first,
+  };
+  work.frames.push({
+    kind: "function",
+    result: target.type.result,
+    height: 0,
+    label: "",
+    resultName: "",
+    entered: true,
+    written: new Set(),
+    mark: 0,
+    keys: new Map(),
+    targeted: false,
+    joined: false,
+    polymorphic: false,
+  });
+  if (plan.recursive.has(target.index)) put(work, `WASM_CHECK_STACK(${siteOf(work)}u);`);
+  return work;
+}
+
+function translateOther(work: Work, instruction: Instruction): void {
+  const { op, index, bits } = instruction;
+  const access = ACCESS.get(op);
+  if (access) return translateAccess(work, instruction, access);
+  const numeric = NUMERIC.get(op);
+  if (numeric) return translateNumeric(work, numeric);
+  switch (op) {
+    case OP.nop:
+      return;
+    case OP.drop:
+      pop(work);
+      return;
+    case OP.select:
+      return translateSelect(work);
+    case OP.localGet:
+      return push(work, getLocal(work, index));
+    case OP.localSet:
+      return setLocal(work, index, pop(work, localType(work, index)));
+    case OP.localTee:
+      setLocal(work, index, pop(work, localType(work, index)));
+      return push(work, getLocal(work, index));
+    case OP.globalGet:
+      return push(work, getGlobal(work, index));
+    case OP.globalSet:
+      return setGlobal(work, index);
+    case OP.call:
+      return translateCall(work, index);
+    case OP.callIndirect:
+      return translateIndirectCall(work, index);
+    case OP.i32Const:
+      return push(work, constant("i32", bits));
+    case OP.i64Const:
+      return push(work, constant("i64", bits));
+    case OP.f32Const:
+      return push(work, constant("f32", bits));
+    case OP.f64Const:
+      return push(work, constant("f64", bits));
+    default:
+      return translateMemory(work, instruction);
+  }
+}
+
+function translateSelect(work: Work): void {
+  const condition = pop(work, "i32");
+  const no = pop(work);
+  const yes = pop(work, no.type);
+  push(work, choose(condition, yes, no));
+}
+
+function globalAt(work: Work, index: number): Global {
+  const global = work.plan.module.globals[index];
+  if (!global) throw invalid(`there is no global ${index}`, work.current.at);
+  return global;
+}
+
+function getGlobal(work: Work, index: number): Operand {
+  const global = globalAt(work, index);
+  if (!global.mutable) return constant(global.type, bitsOf(work.plan.module, global.initial));
+  return statement(work, global.type, `g${index}`);
+}
+
+function setGlobal(work: Work, index: number): void {
+  const global = globalAt(work, index);
+  if (!global.mutable) throw invalid("a constant global is written", work.current.at);
+  put(work, `g${index} = ${pop(work, global.type).text};`);
+}
+
+function translateNumeric(work: Work, operation: Numeric): void {
+  const operands = operation.params.map(() => pop(work)).reverse();
+  operands.forEach((operand, index) => {
+    const wanted = operation.params[index];
+    if (operand.type !== "any" && operand.type !== wanted) {
+      throw invalid(`${operation.name} takes no ${operand.type}`, work.current.at);
+    }
+  });
+  push(work, operation.trap ? guarded(work, operation, operands) : compute(operation, operands));
+}
+
+/** Tests what the instruction cannot do, so that its result can be computed whenever. */
+function guarded(work: Work, operation: Numeric, operands: readonly Operand[]): Operand {
+  const [first, second] = operands.map((operand) => simple(work, operand));
+  if (!first) return operands[0] ?? zero(operation.result);
+  if (!second) {
+    const { low, high } = truncationRange(operation.name);
+    const inside = `${first.text} ${low} && ${first.text} ${high}`;
+    trapIf(work, `!(${inside})`, "INVALID_CONVERSION");
+    return compute(operation, [first]);
+  }
+  const bits = operation.result.slice(1);
+  const minusOne = BigInt.asUintN(Number(bits), -1n);
+  if (!second.constant) trapIf(work, `${second.text} == 0`, "DIVIDE_BY_ZERO");
+  const maybeMinusOne = second.constant === undefined || second.constant === minusOne;
+  const isMinusOne = `${second.text} == (uint${bits}_t)-1`;
+  const result = compute(operation, [first, second]);
+  if (!maybeMinusOne || operation.trap === "divide") return result;
+  if (operation.trap === "divide-signed") {
+    const smallest = `${first.text} == (uint${bits}_t)INT${bits}_MIN`;
+    trapIf(work, `${isMinusOne} && ${smallest}`, "INTEGER_OVERFLOW");
+    return result;
+  }
+  return { ...result, text: `(${isMinusOne} ? 0 : ${result.text})` };
+}
+
+function translateCall(work: Work, index: number): void {
+  const target = work.plan.module.functions[index];
+  if (!target) throw invalid(`there is no function ${index}`, work.current.at);
+  callWith(work, target.type, work.plan.names[index] ?? "");
+}
+
+function callWith(work: Work, type: FunctionType, callee: string): void {
+  const values = [...type.params].reverse().map((param) => pop(work, param));
+  const call = `${callee}(${values
+    .reverse()
+    .map((value) => value.text)
+    .join(", ")})`;
+  if (type.result) push(work, statement(work, type.result, call));
+  else put(work, `${call};`);
+}
+
+function translateIndirectCall(work: Work, index: number): void {
+  const { module, tableEntries, typeNumbers } = work.plan;
+  const type = module.types[index];
+  if (!type) throw invalid(`there is no type ${index}`, work.current.at);
+  if (module.table === undefined) throw invalid("there is no table", work.current.at);
+  const entry = simple(work, pop(work, "i32"));
+  const wrong = `${entry.text} >= ${tableEntries}u || wasm_table[${entry.text}].type != ${typeNumbers[index]}`;
+  trapIf(work, wrong, "INDIRECT_CALL");
+  const params = type.params.map((param) => C_TYPES[param]).join(", ") || "void";
+  const result = type.result ? C_TYPES[type.result] : "void";
+  callWith(work, type, `((${result} (*)(${params}))wasm_table[${entry.text}].function)`);
+}
+
+function translateMemory(work: Work, { op, index, at }: Instruction): void {
+  const { module } = work.plan;
+  const usesSegment = op === OP.memoryInit || op === OP.dataDrop;
+  if (usesSegment && module.dataCount === undefined) throw invalid("no data count section", at);
+  if (usesSegment && !module.data[index]) throw invalid(`there is no data segment ${index}`, at);
+  if (op === OP.dataDrop) return put(work, `wasm_segment_bytes[${index}] = 0;`);
+  if (!module.memory) throw invalid("there is no memory", at);
+  if (op === OP.memorySize) return push(work, statement(work, "i32", "wasm_pages"));
+  if (op === OP.memoryGrow) {
+    return push(work, statement(work, "i32", `wasm_grow(${pop(work, "i32").text})`));
+  }
+  const [length, from, to] = [pop(work, "i32"), pop(work, "i32"), pop(work, "i32")];
+  const values = `${to.text}, ${from.text}, ${length.text}`;
+  if (op === OP.memoryInit) return put(work, `wasm_init(${index}, ${values}, ${siteOf(work)}u);`);
+  const name = op === OP.memoryCopy ? "wasm_copy" : "wasm_fill";
+  put(work, `${name}(${values}, ${siteOf(work)}u);`);
+}
