@@ -85,46 +85,42 @@ function begin(plan: Plan, target: WasmFunction, body: Body): Work {
   return work;
 }
 
+type Handler = (work: Work, instruction: Instruction) => void;
+
+const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
+  [OP.nop, () => {}],
+  [OP.drop, (work) => void pop(work)],
+  [OP.select, translateSelect],
+  [OP.localGet, (work, { index }) => push(work, getLocal(work, index))],
+  [OP.localSet, (work, { index }) => setLocal(work, index, pop(work, localType(work, index)))],
+  [OP.localTee, translateTee],
+  [OP.globalGet, (work, { index }) => push(work, getGlobal(work, index))],
+  [OP.globalSet, (work, { index }) => setGlobal(work, index)],
+  [OP.call, (work, { index }) => translateCall(work, index)],
+  [OP.callIndirect, (work, { index }) => translateIndirectCall(work, index)],
+  [OP.i32Const, (work, { bits }) => push(work, constant("i32", bits))],
+  [OP.i64Const, (work, { bits }) => push(work, constant("i64", bits))],
+  [OP.f32Const, (work, { bits }) => push(work, constant("f32", bits))],
+  [OP.f64Const, (work, { bits }) => push(work, constant("f64", bits))],
+  [OP.dataDrop, translateDrop],
+  [OP.memoryInit, translateInit],
+  [OP.memorySize, (work) => push(withMemory(work), statement(work, "i32", "wasm_pages"))],
+  [OP.memoryGrow, translateGrow],
+  [OP.memoryCopy, (work) => translateBulk(work, "wasm_copy(")],
+  [OP.memoryFill, (work) => translateBulk(work, "wasm_fill(")],
+]);
+
 function translateOther(work: Work, instruction: Instruction): void {
-  const { op, index, bits } = instruction;
-  const access = ACCESS.get(op);
-  if (access) return translateAccess(work, instruction, access);
-  const numeric = NUMERIC.get(op);
-  if (numeric) return translateNumeric(work, numeric);
-  switch (op) {
-    case OP.nop:
-      return;
-    case OP.drop:
-      pop(work);
-      return;
-    case OP.select:
-      return translateSelect(work);
-    case OP.localGet:
-      return push(work, getLocal(work, index));
-    case OP.localSet:
-      return setLocal(work, index, pop(work, localType(work, index)));
-    case OP.localTee:
-      setLocal(work, index, pop(work, localType(work, index)));
-      return push(work, getLocal(work, index));
-    case OP.globalGet:
-      return push(work, getGlobal(work, index));
-    case OP.globalSet:
-      return setGlobal(work, index);
-    case OP.call:
-      return translateCall(work, index);
-    case OP.callIndirect:
-      return translateIndirectCall(work, index);
-    case OP.i32Const:
-      return push(work, constant("i32", bits));
-    case OP.i64Const:
-      return push(work, constant("i64", bits));
-    case OP.f32Const:
-      return push(work, constant("f32", bits));
-    case OP.f64Const:
-      return push(work, constant("f64", bits));
-    default:
-      return translateMemory(work, instruction);
-  }
+  const access = ACCESS.get(instruction.op);
+  const numeric = NUMERIC.get(instruction.op);
+  if (access) translateAccess(work, instruction, access);
+  else if (numeric) translateNumeric(work, numeric);
+  else HANDLERS.get(instruction.op)?.(work, instruction);
+}
+
+function translateTee(work: Work, { index }: Instruction): void {
+  setLocal(work, index, pop(work, localType(work, index)));
+  push(work, getLocal(work, index));
 }
 
 function translateSelect(work: Work): void {
@@ -217,20 +213,34 @@ function translateIndirectCall(work: Work, index: number): void {
   callWith(work, type, `((${result} (*)(${params}))wasm_table[${entry.text}].function)`);
 }
 
-function translateMemory(work: Work, { op, index, at }: Instruction): void {
-  const { module } = work.plan;
-  const usesSegment = op === OP.memoryInit || op === OP.dataDrop;
-  if (usesSegment && module.dataCount === undefined) throw invalid("no data count section", at);
-  if (usesSegment && !module.data[index]) throw invalid(`there is no data segment ${index}`, at);
-  if (op === OP.dataDrop) return put(work, `wasm_segment_bytes[${index}] = 0;`);
-  if (!module.memory) throw invalid("there is no memory", at);
-  if (op === OP.memorySize) return push(work, statement(work, "i32", "wasm_pages"));
-  if (op === OP.memoryGrow) {
-    return push(work, statement(work, "i32", `wasm_grow(${pop(work, "i32").text})`));
-  }
-  const [length, from, to] = [pop(work, "i32"), pop(work, "i32"), pop(work, "i32")];
-  const values = `${to.text}, ${from.text}, ${length.text}`;
-  if (op === OP.memoryInit) return put(work, `wasm_init(${index}, ${values}, ${siteOf(work)}u);`);
-  const name = op === OP.memoryCopy ? "wasm_copy" : "wasm_fill";
-  put(work, `${name}(${values}, ${siteOf(work)}u);`);
+function withMemory(work: Work): Work {
+  if (!work.plan.module.memory) throw invalid("there is no memory", work.current.at);
+  return work;
+}
+
+function requireSegment(work: Work, index: number): void {
+  const { data, dataCount } = work.plan.module;
+  if (dataCount === undefined) throw invalid("no data count section", work.current.at);
+  if (!data[index]) throw invalid(`there is no data segment ${index}`, work.current.at);
+}
+
+function translateDrop(work: Work, { index }: Instruction): void {
+  requireSegment(work, index);
+  put(work, `wasm_segment_bytes[${index}] = 0;`);
+}
+
+function translateInit(work: Work, { index }: Instruction): void {
+  requireSegment(work, index);
+  translateBulk(work, `wasm_init(${index}, `);
+}
+
+function translateGrow(work: Work): void {
+  const pages = pop(withMemory(work), "i32");
+  push(work, statement(work, "i32", `wasm_grow(${pages.text})`));
+}
+
+/** Three numbers: where to, what or where from, how many bytes. */
+function translateBulk(work: Work, call: string): void {
+  const [length, from, to] = [pop(withMemory(work), "i32"), pop(work, "i32"), pop(work, "i32")];
+  put(work, `${call}${to.text}, ${from.text}, ${length.text}, ${siteOf(work)}u);`);
 }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { register as aot } from "./aot.ts";
 import { register as build } from "./build.ts";
 import { register as exec } from "./exec.ts";
 import { register as message } from "./message.ts";
@@ -13,6 +14,7 @@ import { register as twin } from "./twin.ts";
 export const nouns: readonly ((program: Command) => void)[] = [
   start,
   build,
+  aot,
   exec,
   status,
   telemetry,

@@ -48,7 +48,7 @@ export function runV8(
   wasm: Uint8Array,
   calls: readonly Call[],
   signatures: Readonly<Record<string, Signature>>,
-  imports: WebAssembly.Imports = {},
+  imports: Record<string, Record<string, unknown>> = {},
 ): Outcome {
   const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm), imports);
   const results = calls.map(({ name, args }) => {
@@ -64,15 +64,14 @@ export function runV8(
       return `trap ${exitStatusOf(error, undefined).code}`;
     }
   });
-  const { memory } = instance.exports;
-  const bytes =
-    memory instanceof WebAssembly.Memory ? new Uint8Array(memory.buffer) : new Uint8Array();
-  return { results, memory: fletcher(bytes) };
+  const memory = instance.exports.memory as WebAssembly.Memory | undefined;
+  return { results, memory: fletcher(new Uint8Array(memory?.buffer ?? [])) };
 }
 
 function showResult(value: unknown, type: Type | undefined): string {
   if (type === undefined) return "=";
-  const bits = type === "i64" ? BigInt.asUintN(64, value as bigint) : BigInt((value as number) >>> 0);
+  const bits =
+    type === "i64" ? BigInt.asUintN(64, value as bigint) : BigInt((value as number) >>> 0);
   return `=${bits.toString(16)}`;
 }
 
@@ -133,7 +132,7 @@ function harness(
     const call = `wasm_export_${mangled(name)}(${values.join(", ")})`;
     const cast = result === "i64" ? "(uint64_t)" : "(uint32_t)";
     const text = result ? `*r = ${cast}${call}; return 1;` : `${call}; (void)r; return 0;`;
-    return `static int thunk${index}(const uint64_t *a, uint64_t *r) { (void)a; ${text} }`;
+    return `__attribute__((unused)) static int thunk${index}(const uint64_t *a, uint64_t *r) { (void)a; ${text} }`;
   });
   const rows = calls.map(({ name, args }) => {
     const list = args.map((bits) => `${BigInt.asUintN(64, bits)}ull`).join(", ");
@@ -182,11 +181,7 @@ function mangled(name: string): string {
 }
 
 /** Runs both; answers the calls whose results differ, as text. */
-export function differences(
-  calls: readonly Call[],
-  one: Outcome,
-  other: Outcome,
-): string[] {
+export function differences(calls: readonly Call[], one: Outcome, other: Outcome): string[] {
   const differing = calls.flatMap(({ name, args }, index) => {
     const [a, b] = [one.results[index], other.results[index]];
     return a === b ? [] : [`${name}(${args.map((bits) => `0x${bits.toString(16)}`)}): ${a}, ${b}`];
