@@ -4,8 +4,9 @@ import type { Logger } from "../log.ts";
 import type { AppImage, ExitStatus, RunningApp } from "./app.ts";
 import type { Board } from "./board.ts";
 import type { DeviceAuth } from "./device-auth.ts";
+import { runNative } from "./native/process.ts";
 import type { Network } from "./network.ts";
-import { type AppSession, createSession } from "./session/session.ts";
+import { type AppSession, createSession, type SessionOptions } from "./session/session.ts";
 import type { MutableStorage } from "./storage.ts";
 import { runWasm } from "./wasm/instance.ts";
 
@@ -55,33 +56,40 @@ export function createSphereOs(options: SphereOsOptions) {
   function launch(): void {
     restartTimer = undefined;
     if (!image || running) return;
-    const { manifest } = image;
-    const storage = options.storage(manifest.ComponentId);
-    let session: AppSession | undefined;
+    const storage = options.storage(image.manifest.ComponentId);
     startedAt = clock.monotonic();
     starts += 1;
     try {
-      const app = runWasm({
-        image,
-        session: (events) => {
-          session = createSession({
-            ...options,
-            ...events,
-            manifest,
-            storage,
-            appLogger: logger.named("app"),
-          });
-          return session;
-        },
-        onExit,
-      });
+      running = run(image, storage);
       // An app that ended in its start has called `onExit` already; what it held is given back here.
-      if (session) running = { app, session, storage };
       if (exited) finish();
     } catch (error) {
       logger.error(`the app cannot be run: ${messageOf(error)}`);
       storage.close();
     }
+  }
+
+  /** Runs the app in the body that its image is made for. */
+  function run(image: AppImage, storage: MutableStorage) {
+    const { manifest, native: program } = image;
+    const appLogger = logger.named("app");
+    const open = (events: Pick<SessionOptions, "emit" | "onTimer">) =>
+      createSession({ ...options, ...events, manifest, storage, appLogger });
+    if (program) {
+      const session = open({ emit: () => {}, onTimer: () => {} });
+      const context = { image, program, session, storage, deviceAuth, logger: appLogger };
+      return { app: runNative({ ...context, onExit }), session, storage };
+    }
+    let session: AppSession | undefined;
+    const app = runWasm({
+      image,
+      session: (events) => {
+        session = open(events);
+        return session;
+      },
+      onExit,
+    });
+    return session && { app, session, storage };
   }
 
   function onExit(status: ExitStatus): void {
@@ -111,7 +119,7 @@ export function createSphereOs(options: SphereOsOptions) {
     stopping = true;
     clock.clearTimer(restartTimer);
     restartTimer = undefined;
-    running?.app.terminate();
+    await running?.app.terminate();
     await ending;
     stopping = false;
   }
@@ -146,7 +154,7 @@ export function createSphereOs(options: SphereOsOptions) {
       state: running ? "running" : restartTimer === undefined ? "stopped" : "restarting",
       starts,
       lastExitCode,
-      hubConnected: running?.session.iothub.connected ?? false,
+      hubConnected: running?.session.hubConnected ?? false,
       memoryBytes: running?.app.memoryBytes ?? 0,
     }),
   };

@@ -22,7 +22,7 @@ export interface HubClientOptions {
 
 export type HubClient = ReturnType<typeof createHubClient>;
 
-const MQTT_PORT = 8883;
+export const MQTT_PORT = 8883;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 
@@ -123,8 +123,8 @@ export function createHubClient(options: HubClientOptions) {
 }
 
 /** Why no attempt makes sense now; `wait` when an event will come that changes it. */
-function obstacleOf(
-  options: HubClientOptions,
+export function obstacleOf(
+  options: Pick<HubClientOptions, "hostName" | "tenantId" | "network" | "allowedConnections">,
   credentials: DeviceCredentials | undefined,
   route: Route | undefined,
 ): Obstacle | undefined {
@@ -135,21 +135,29 @@ function obstacleOf(
       "so the firewall drops it";
     return { log, wait: false };
   }
+  if (tenantId && !network.up) return { log: "no connection: the network is down", wait: true };
+  const obstacle = authenticationObstacle(tenantId, credentials);
+  if (obstacle) return obstacle;
+  if (!route) return { log: `no connection: no server answers to ${hostName}`, wait: false };
+  return undefined;
+}
+
+/** Why an app of that tenant has no certificate. */
+export function authenticationObstacle(
+  tenantId: string,
+  credentials: DeviceCredentials | undefined,
+): Obstacle | undefined {
   if (!tenantId) {
     const log =
       "no connection: the manifest has no DeviceAuthentication, so the app gets no certificate";
     return { log, wait: false };
   }
-  if (!network.up) return { log: "no connection: the network is down", wait: true };
-  if (!credentials) {
-    return { log: "waiting for device authentication", wait: true };
-  }
+  if (!credentials) return { log: "waiting for device authentication", wait: true };
   if (credentials.tenantId.toLowerCase() !== tenantId.toLowerCase()) {
     const log =
       `no connection: DeviceAuthentication of the manifest names tenant ${tenantId}, ` +
       `the device belongs to ${credentials.tenantId}`;
     return { log, wait: false };
   }
-  if (!route) return { log: `no connection: no server answers to ${hostName}`, wait: false };
   return undefined;
 }

@@ -17,6 +17,9 @@ const UNANSWERED = 501;
 /** Percent-encoded pairs; what MQTT forbids in a topic cannot be among them. */
 const PROPERTIES = /^[\w\-.~%&=$!'()*,:;@]*$/;
 
+/** Whether a text is `name=value&…`, percent-encoded, as it may stand in a topic. */
+export const areProperties = (text: string) => PROPERTIES.test(text);
+
 /** What can be read while its event is handled. */
 interface Payload {
   readonly desired?: Uint8Array;
@@ -102,7 +105,7 @@ export function createIothub(options: IothubOptions) {
     send(id: number, body: Uint8Array, properties: string): number {
       const connection = client?.connection;
       if (body.length + properties.length > LARGEST_MESSAGE) return EMSGSIZE;
-      if (!PROPERTIES.test(properties)) return EINVAL;
+      if (!areProperties(properties)) return EINVAL;
       if (!connection) return ENOTCONN;
       if (connection.inFlight >= abi.MAX_IN_FLIGHT) return EAGAIN;
       connection.send(id, body, properties);

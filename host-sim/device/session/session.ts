@@ -8,6 +8,7 @@ import type { DeviceAuth } from "../device-auth.ts";
 import type { Network } from "../network.ts";
 import type { MutableStorage } from "../storage.ts";
 import { createGpio } from "./gpio.ts";
+import { createHubs } from "./hubs.ts";
 import { createIothub, type IothubOptions } from "./iothub.ts";
 import { createStorage } from "./storage.ts";
 import { createSysevent } from "./sysevent.ts";
@@ -45,17 +46,22 @@ export function createSession(options: SessionOptions) {
     onChange: (handle, level) => emit(EVENT_GPIO, handle, level),
   });
   const timers = createTimers(clock, options.onTimer);
-  const iothub = createIothub({
-    ...options,
-    hostName: argumentAfter(args, "--Hostname"),
+  const access = {
     allowedConnections: capabilities.AllowedConnections ?? [],
     tenantId: capabilities.DeviceAuthentication ?? "",
+  };
+  const iothub = createIothub({
+    ...options,
+    ...access,
+    hostName: argumentAfter(args, "--Hostname"),
   });
+  const hubs = createHubs({ ...options, ...access });
   const bytes = (capabilities.MutableStorage?.SizeKB ?? 0) * 1024;
   return {
     gpio,
     timers,
     iothub,
+    hubs,
     storage: createStorage(options.storage, bytes, logger),
     sysevent: createSysevent({
       mayNotify: capabilities.SystemEventNotifications === true,
@@ -72,10 +78,13 @@ export function createSession(options: SessionOptions) {
       write?.(text);
       return write ? 0 : EINVAL;
     },
+    get hubConnected(): boolean {
+      return iothub.connected || hubs.connected;
+    },
     async end(): Promise<void> {
       gpio.end();
       timers.end();
-      await iothub.end();
+      await Promise.all([iothub.end(), hubs.end()]);
     },
   };
 }
