@@ -1,8 +1,9 @@
 import { join, resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { CompilerProcess } from "../compiler/process.ts";
 import { LabError } from "../errors.ts";
 import type { Target } from "../lab/app-image.ts";
+import type { Body } from "../lab/native-build.ts";
 import { STATE_FOLDER } from "../lab/state-folder.ts";
 import type { LabOptions } from "../lab.ts";
 import { wholeNumber } from "./options.ts";
@@ -14,6 +15,7 @@ export interface LabCommandOptions {
   readonly inMemory?: boolean;
   readonly unclaimed?: boolean;
   readonly release?: boolean;
+  readonly body: Body;
   readonly mqttPort?: number;
   readonly apiPort?: number;
   readonly hub?: string;
@@ -30,6 +32,11 @@ export function withLabOptions(command: Command): Command {
     .option("--in-memory", "keep nothing")
     .option("--unclaimed", "leave the device as it left the factory")
     .option("--release", "run the optimised build of the app")
+    .addOption(
+      new Option("--body <body>", "what runs the app: V8, a native program, or an ARM one in qemu")
+        .choices(["wasm", "native", "arm"])
+        .default("wasm"),
+    )
     .option("--mqtt-port <port>", "the hub's port; any free one if absent", wholeNumber(0, 65_535))
     .option(
       "--api-port <port>",
@@ -59,13 +66,13 @@ export async function labOptions(
     );
   }
   // Loaded here, not above: `--help` has to be quick.
-  const { buildApp } = await import("../lab/app-image.ts");
+  const { buildForBody } = await import("../lab/native-build.ts");
   const otherHub = await otherHubOf(options);
   const stateFolder = options.inMemory
     ? undefined
     : resolve(options.state ?? join(projectFolder, STATE_FOLDER));
   return {
-    app: await buildApp(projectFolder, targetOf(options), compiler?.compile),
+    app: await buildForBody(options.body, projectFolder, targetOf(options), compiler?.compile),
     stateFolder,
     otherHub,
     unclaimed: options.unclaimed,
