@@ -1,4 +1,4 @@
-// deadline: 600 s
+// deadline: 400 s
 import { execFileSync } from "node:child_process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

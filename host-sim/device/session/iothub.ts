@@ -14,6 +14,8 @@ const LARGEST_REPORT = 32_768;
 const LARGEST_ANSWER = 131_072;
 const MAX_REPORTS = 32;
 const UNANSWERED = 501;
+/** The Azure IoT C SDK sends no answer that is empty, so every body sends JSON's null. */
+const NO_PAYLOAD = Buffer.from("null");
 /** Percent-encoded pairs; what MQTT forbids in a topic cannot be among them. */
 const PROPERTIES = /^[\w\-.~%&=$!'()*,:;@]*$/;
 
@@ -91,7 +93,8 @@ export function createIothub(options: IothubOptions) {
 
   function answer(method: Method, status: number, json: Uint8Array): void {
     method.answered = true;
-    client?.connection?.answerMethod(method.requestId, status, json);
+    const payload = json.length > 0 ? json : NO_PAYLOAD;
+    client?.connection?.answerMethod(method.requestId, status, payload);
   }
 
   return {
