@@ -5,7 +5,17 @@ import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 /** Package → a file that shows it is there. Packages of another architecture carry it: `musl:armhf`. */
-const PACKAGES = {};
+const PACKAGES = {
+  cmake: "/usr/bin/cmake",
+  "ninja-build": "/usr/bin/ninja",
+  gcc: "/usr/bin/gcc",
+  "libc6-dev": "/usr/include/stdio.h",
+  procps: "/usr/bin/ps",
+  "gcc-arm-linux-gnueabihf": "/usr/bin/arm-linux-gnueabihf-gcc",
+  "qemu-user": "/usr/bin/qemu-arm",
+  "musl:armhf": "/lib/ld-musl-armhf.so.1",
+  "musl-dev:armhf": "/usr/bin/arm-linux-musleabihf-gcc",
+};
 
 /** Installs what is missing; answers undefined when all is there, otherwise what to type. */
 export function ensureSystemPackages() {
@@ -40,12 +50,13 @@ function debianListOnly() {
 function install(packages) {
   console.log(`Installing Debian packages: ${packages.join(", ")}`);
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  try {
-    for (const [program, ...args] of commands(packages)) {
+  for (const [program, ...args] of commands(packages)) {
+    try {
       execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"], env: environment });
+    } catch (error) {
+      // One list that a mirror cannot give does not matter when the packages are in the others.
+      console.log(`${program} ${args[0]}: ${error.message}`);
     }
-  } catch (error) {
-    console.log(`The installation stopped: ${error.message}`);
   }
 }
 
