@@ -15,8 +15,11 @@ export interface NativeProgram {
   readonly file: string;
   /** The folder with libapplibs.so.0 and the others. */
   readonly libraries: string;
-  /** The command that runs a program of another machine; gets what its environment has to be. */
-  readonly emulator?: (environment: Readonly<Record<string, string>>) => readonly string[];
+  /** The command that runs a program of another machine, in an environment of its own. */
+  readonly emulator?: (
+    file: string,
+    environment: Readonly<Record<string, string>>,
+  ) => readonly string[];
 }
 
 /** How a run of the app ended. Codes are those of docs/exit-codes.md. */

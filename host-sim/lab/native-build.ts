@@ -64,10 +64,10 @@ export async function buildNative(build: NativeBuild): Promise<NativeProgram> {
 function programIn(folder: string, preset: Preset, name: string): NativeProgram {
   const program = { file: join(folder, "bin", name), libraries: join(folder, "lib") };
   if (preset !== "arm-lab") return program;
-  const emulator = (environment: Readonly<Record<string, string>>) => [
+  const emulator: NativeProgram["emulator"] = (file, environment) => [
     QEMU,
     ...Object.entries(environment).flatMap(([variable, value]) => ["-E", `${variable}=${value}`]),
-    program.file,
+    file,
   ];
   return { ...program, emulator };
 }

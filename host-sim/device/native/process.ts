@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -14,6 +14,7 @@ import { controlChannel } from "./control.ts";
 import { channelKind } from "./frames.ts";
 import { gpioChannel } from "./gpio.ts";
 import { hubChannel } from "./hub.ts";
+import { privateBytes } from "./memory.ts";
 import { provisioningChannel } from "./provisioning.ts";
 import { exitStatusOf } from "./report.ts";
 import { createOsServer, type OpenChannel, type OsServer } from "./server.ts";
@@ -71,7 +72,7 @@ export function runNative(run: NativeRun): RunningApp {
 
   return {
     get memoryBytes() {
-      return finished ? 0 : anonymousBytes(child?.pid);
+      return finished ? 0 : privateBytes(child?.pid, run.program);
     },
     async terminate() {
       stopping = true;
@@ -111,7 +112,9 @@ function start({ image, program, logger }: NativeRun, folder: string): ChildProc
     SPHERULE_IMAGE_PACKAGE: dirname(program.file),
     LD_LIBRARY_PATH: program.libraries,
   };
-  const [command = program.file, ...before] = program.emulator?.(own) ?? [program.file];
+  const [command = program.file, ...before] = program.emulator?.(program.file, own) ?? [
+    program.file,
+  ];
   const child = spawn(command, [...before, ...image.manifest.CmdArgs], {
     env: program.emulator ? {} : { ...own, ASAN_OPTIONS: "abort_on_error=1" },
     stdio: ["ignore", "pipe", "pipe"],
@@ -136,14 +139,4 @@ function waitFor(
       resolve(exitStatusOf({ code, signal, signalNumber, lines }, image.sourceMap));
     });
   });
-}
-
-/** The pages that count against the device's 256 KiB; 0 when the process is gone. */
-function anonymousBytes(processId: number | undefined): number {
-  try {
-    const text = readFileSync(`/proc/${processId}/smaps_rollup`, "utf8");
-    return Number(/^Anonymous:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
 }
