@@ -36,7 +36,7 @@ async function startService(steps: readonly Step[], ca: string, refuse = 0) {
   const left = [...steps];
   const sockets = new Set<TLSSocket>();
   const listener = createServer(
-    { key: server.key, cert: server.certificate, ca, requestCert: true, rejectUnauthorized: true },
+    { ...server, ca, requestCert: true, rejectUnauthorized: true },
     (socket) => {
       sockets.add(socket);
       const parser = mqtt.parser({ protocolVersion: 4 });
