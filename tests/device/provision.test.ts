@@ -1,6 +1,3 @@
-import { X509Certificate } from "node:crypto";
-import { createServer, type TLSSocket } from "node:tls";
-import mqtt from "mqtt-packet";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { SteppedClock } from "../../host-sim/clock/index.ts";
@@ -10,68 +7,11 @@ import {
   TRANSPORT_FAILED,
 } from "../../host-sim/device/hub-client/provision.ts";
 import { silentLogger } from "../../host-sim/log.ts";
-import { createServerRoot, issueServerCertificate } from "../../host-sim/pki/index.ts";
 import { makeAuthority, makeLeaf } from "../hub/support.ts";
+import { DPS_ROOT, ENDPOINT, type Step, startService } from "./dps.ts";
 
 const test = suite("provisioning over MQTT and mutual TLS");
-const ENDPOINT = "global.azure-devices-provisioning.net";
 const DEVICE = "0123456789abcdef";
-const root = createServerRoot();
-const server = issueServerCertificate(root, { dns: [ENDPOINT] });
-
-interface Step {
-  readonly status: number;
-  readonly query?: string;
-  readonly body: object;
-}
-
-interface Seen {
-  readonly connect: { clientId: string; username: string; subject: string };
-  readonly requests: { topic: string; body: string }[];
-}
-
-/** A service that answers each request with the next step; `refuse` is a CONNACK code. */
-async function startService(steps: readonly Step[], ca: string, refuse = 0) {
-  const seen: Seen = { connect: { clientId: "", username: "", subject: "" }, requests: [] };
-  const left = [...steps];
-  const sockets = new Set<TLSSocket>();
-  const listener = createServer(
-    { ...server, ca, requestCert: true, rejectUnauthorized: true },
-    (socket) => {
-      sockets.add(socket);
-      const parser = mqtt.parser({ protocolVersion: 4 });
-      const send = (packet: mqtt.Packet) => socket.write(mqtt.generate(packet));
-      parser.on("packet", (packet: mqtt.Packet) => {
-        if (packet.cmd === "connect") {
-          const { subject } = new X509Certificate(socket.getPeerCertificate().raw);
-          const username = packet.username ?? "";
-          Object.assign(seen.connect, { clientId: packet.clientId, username, subject });
-          send({ cmd: "connack", returnCode: refuse, sessionPresent: false });
-        } else if (packet.cmd === "subscribe") {
-          send({ cmd: "suback", messageId: packet.messageId ?? 0, granted: [1] });
-        } else if (packet.cmd === "publish") {
-          seen.requests.push({ topic: packet.topic, body: packet.payload.toString() });
-          const step = left.shift();
-          if (!step) return;
-          const topic = `$dps/registrations/res/${step.status}/?$rid=1${step.query ?? ""}`;
-          const payload = JSON.stringify(step.body);
-          send({ cmd: "publish", topic, payload, qos: 0, dup: false, retain: false });
-        }
-      });
-      socket.on("data", (bytes) => parser.parse(bytes));
-      socket.on("error", () => {});
-    },
-  );
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const { port } = listener.address() as { port: number };
-  return {
-    ...{ seen, port },
-    async stop(): Promise<void> {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => listener.close(resolve));
-    },
-  };
-}
 
 async function register(steps: readonly Step[], refuse = 0, json = "") {
   const clock = new SteppedClock(Date.now());
@@ -81,7 +21,7 @@ async function register(steps: readonly Step[], refuse = 0, json = "") {
   let result: readonly [number, string, string] | undefined;
   const stop = provision(
     {
-      route: { host: "127.0.0.1", port: service.port, ca: root.certificate },
+      route: { host: "127.0.0.1", port: service.port, ca: DPS_ROOT },
       hostName: ENDPOINT,
       idScope: "0ne00000001",
       json,
@@ -159,7 +99,7 @@ test("a service that is not there is TRANSPORT", async () => {
   const result = await new Promise((resolve) => {
     provision(
       {
-        route: { host: "127.0.0.1", port: service.port, ca: root.certificate },
+        route: { host: "127.0.0.1", port: service.port, ca: DPS_ROOT },
         ...{ hostName: ENDPOINT, idScope: "0ne1", json: "", registrationId: DEVICE },
         credentials: { key, certificate: cert, notAfter: 0, tenantId: "" },
         ...{ clock, logger: silentLogger },

@@ -98,6 +98,8 @@ export async function startDevice(options: { readonly withHub?: boolean; claim?:
 
   return {
     ...{ os, clock, board, network, deviceAuth, service, storage, deviceId, lab, lines, until },
+    /** `name:port` in lower case → where it is; more may be added. */
+    routes,
     /** The texts of log lines, newest last. */
     log: () => lines.map((line) => line.text),
     telemetry: () =>

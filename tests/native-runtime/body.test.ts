@@ -5,12 +5,14 @@ import * as assert from "uvu/assert";
 import type { CompiledApp } from "../../host-sim/compiler/compile.ts";
 import type { NativeProgram } from "../../host-sim/device/app.ts";
 import { compileFixture } from "../assembly/support.ts";
+import { DPS_ROOT, ENDPOINT, startService } from "../device/dps.ts";
 import {
   BUTTON_A,
   CAPABILITIES,
   LED,
   manifest,
   startDevice,
+  TENANT,
   type TestDevice,
 } from "../device/support.ts";
 import { HUB_NAME } from "../hub/support.ts";
@@ -189,6 +191,31 @@ for (const [fault, code, placed] of [
     assert.is(await run("native"), await run("wasm"));
   });
 }
+
+test("with --ScopeID it asks the provisioning service, and connects to the hub that it names", async () => {
+  const device = await startDevice({ withHub: true });
+  const state = { status: "assigned", assignedHub: HUB_NAME, deviceId: device.deviceId };
+  const dps = await startService(
+    [
+      { status: 401, body: {} },
+      { status: 202, query: "&retry-after=1", body: { operationId: "1", status: "assigning" } },
+      { status: 200, body: { status: "assigned", registrationState: state } },
+    ],
+    device.service.certificates(TENANT)[0]?.pem ?? "",
+  );
+  device.routes.set(`${ENDPOINT}:8883`, { host: "127.0.0.1", port: dps.port, ca: DPS_ROOT });
+  const rights = { ...PERMISSIVE, AllowedConnections: [HUB_NAME, ENDPOINT] };
+  await device.os.install(imageOf(trace, "native", ["--ScopeID", "0ne00000001"], rights));
+  await device.until(() => linesOf(device).includes("info connection true 6"));
+  const connections = linesOf(device).filter((line) => line.startsWith("info connection"));
+  assert.equal(connections.slice(-2), ["info connection false 2", "info connection true 6"]);
+  assert.match(dps.seen.connect.username, /^0ne00000001\/registrations\//);
+  assert.is(dps.seen.connect.clientId, device.deviceId);
+  const { payload } = JSON.parse(dps.seen.requests[1]?.body ?? "");
+  assert.equal(payload, { modelId: "dtmi:spherule:trace;1" });
+  await device.stop();
+  await dps.stop();
+});
 
 test.before.each(async (context) => {
   context.device = await startDevice();
