@@ -119,6 +119,10 @@ function start({ image, program, logger }: NativeRun, folder: string): ChildProc
     env: program.emulator ? {} : { ...own, ASAN_OPTIONS: "abort_on_error=1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  // A lab that ends in a hurry leaves no process behind.
+  const kill = () => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("close", () => process.removeListener("exit", kill));
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on("line", (line) => logger.warn(line));
   }
