@@ -1,6 +1,6 @@
 /**
- * All imports of assembly/sphere/host, as app_wasm.h declares those that an app uses: the compiler compares
- * the two wherever both are included.
+ * All imports of assembly/sphere/host, as app_wasm.h declares those that an app uses: the compiler
+ * compares the two wherever both are included.
  */
 #ifndef SPHERULE_HOST_ABI_H
 #define SPHERULE_HOST_ABI_H

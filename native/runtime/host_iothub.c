@@ -57,8 +57,8 @@ int32_t host_iothub_open(int32_t model_id, int32_t length)
     return text == NULL ? -EINVAL : hub_open(text, (size_t)length);
 }
 
-static int32_t hand_over(struct in_flight *slot, IOTHUB_MESSAGE_HANDLE message, const char *properties,
-                         int32_t properties_length)
+static int32_t hand_over(struct in_flight *slot, IOTHUB_MESSAGE_HANDLE message,
+                         const char *properties, int32_t properties_length)
 {
     int result = properties_set(message, properties, (size_t)properties_length);
     if (result < 0) {

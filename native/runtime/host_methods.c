@@ -21,7 +21,8 @@ static struct {
     size_t response_size;
 } present;
 
-/** A copy from malloc, which libazureiot frees; it drops empty answers, so those become JSON's null. */
+/** A copy from malloc, which libazureiot frees; it drops empty answers, so those become JSON's
+ * null. */
 static bool set_response(const unsigned char *json, size_t length)
 {
     const void *bytes = length > 0 ? (const void *)json : "null";
@@ -63,7 +64,8 @@ int32_t host_methods_name(int32_t buffer, int32_t capacity)
 
 int32_t host_methods_payload(int32_t buffer, int32_t capacity)
 {
-    return present.name == NULL ? -ENOENT : rt_give(present.payload, present.size, buffer, capacity);
+    return present.name == NULL ? -ENOENT
+                                : rt_give(present.payload, present.size, buffer, capacity);
 }
 
 int32_t host_methods_reply(int32_t status, int32_t json, int32_t length)

@@ -42,7 +42,8 @@ int32_t host_storage_read(int32_t offset, int32_t buffer, int32_t length)
     }
     int32_t done = 0;
     while (done < length) {
-        ssize_t got = pread(mutable_file, bytes + done, (size_t)(length - done), (off_t)offset + done);
+        ssize_t got =
+            pread(mutable_file, bytes + done, (size_t)(length - done), (off_t)offset + done);
         if (got < 0 && errno != EINTR) {
             return -EIO;
         }
@@ -58,7 +59,8 @@ static int32_t write_all(int32_t offset, const uint8_t *bytes, int32_t length)
 {
     int32_t done = 0;
     while (done < length) {
-        ssize_t put = pwrite(mutable_file, bytes + done, (size_t)(length - done), (off_t)offset + done);
+        ssize_t put =
+            pwrite(mutable_file, bytes + done, (size_t)(length - done), (off_t)offset + done);
         if (put < 0 && errno != EINTR) {
             return errno == EDQUOT ? -EDQUOT : -EIO;
         }

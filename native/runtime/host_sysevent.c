@@ -24,7 +24,8 @@ int32_t host_sysevent_subscribe(int32_t mask)
     registration = SysEvent_RegisterForEventNotifications(rt_process.loop, (SysEvent_Events)mask,
                                                           on_event, NULL);
     if (registration == NULL) {
-        // An empty mask only ends the subscription; whether the app may have one is told all the same.
+        // An empty mask only ends the subscription; whether the app may have one is told all the
+        // same.
         return mask == 0 && errno == EINVAL ? 0 : -errno;
     }
     if (mask == 0) {

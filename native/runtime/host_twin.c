@@ -67,9 +67,9 @@ int32_t host_twin_report(int32_t id, int32_t json, int32_t length)
         return -ENOTCONN;
     }
     struct report *report = free_slot();
-    if (report == NULL || IoTHubDeviceClient_LL_SendReportedState(hub_client(), bytes, (size_t)length,
-                                                                  on_reported, report) !=
-                              IOTHUB_CLIENT_OK) {
+    if (report == NULL ||
+        IoTHubDeviceClient_LL_SendReportedState(hub_client(), bytes, (size_t)length, on_reported,
+                                                report) != IOTHUB_CLIENT_OK) {
         return -EAGAIN;
     }
     *report = (struct report){ id, true };

@@ -18,7 +18,8 @@
 /** How often it is asked whether network and certificate are there; nothing goes over the wire. */
 #define READINESS_PERIOD_MS 1000
 #define WORK_PERIOD_MS 100
-/** A hub that was not reached is tried again after so long, as the SDK itself does: doubled up to the second. */
+/** A hub that was not reached is tried again after so long, as the SDK itself does: doubled up to
+ * the second. */
 #define FIRST_RETRY_MS 1000
 #define LONGEST_RETRY_MS 30000
 /** The provisioning service throttles, and is shared by all devices of an id scope. */
@@ -98,7 +99,8 @@ static void on_status(IOTHUB_CLIENT_CONNECTION_STATUS status,
         rt_event(RT_EVENT_CONNECTION, 0, IOTHUB_CLIENT_CONNECTION_OK);
         return;
     }
-    // The client would try again with the certificate that it has; a new one gets the new certificate.
+    // The client would try again with the certificate that it has; a new one gets the new
+    // certificate.
     hub.authenticated = false;
     hub.lost = true;
     hub.lost_reason = reason;
@@ -124,12 +126,13 @@ static bool set_options(void)
     static const int use_device_key = 1;
     static const bool encode = true;
     IOTHUB_DEVICE_CLIENT_LL_HANDLE client = hub.client;
-    return IoTHubDeviceClient_LL_SetOption(client, "SetDeviceId", &use_device_key) == IOTHUB_CLIENT_OK &&
+    return IoTHubDeviceClient_LL_SetOption(client, "SetDeviceId", &use_device_key) ==
+               IOTHUB_CLIENT_OK &&
            IoTHubDeviceClient_LL_SetOption(client, OPTION_AUTO_URL_ENCODE_DECODE, &encode) ==
                IOTHUB_CLIENT_OK &&
-           (hub.model_id[0] == '\0' || IoTHubDeviceClient_LL_SetOption(client, OPTION_MODEL_ID,
-                                                                       hub.model_id) ==
-                                           IOTHUB_CLIENT_OK);
+           (hub.model_id[0] == '\0' ||
+            IoTHubDeviceClient_LL_SetOption(client, OPTION_MODEL_ID, hub.model_id) ==
+                IOTHUB_CLIENT_OK);
 }
 
 static void connect_to(const char *host)
@@ -169,7 +172,8 @@ static void on_provisioned(enum provisioning_result result, const char *host)
     back_off();
 }
 
-/** @return whether network and certificate are there; an app whose network cannot be asked for ends */
+/** @return whether network and certificate are there; an app whose network cannot be asked for ends
+ */
 static bool is_ready(void)
 {
     bool network = false;

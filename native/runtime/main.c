@@ -1,4 +1,5 @@
-/** The program: sets the event loop up, starts the app, and ends with a code of docs/exit-codes.md. */
+/** The program: sets the event loop up, starts the app, and ends with a code of docs/exit-codes.md.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -37,7 +38,9 @@ static int watch_terminate(void)
     if (fd < 0) {
         return -1;
     }
-    return EventLoop_RegisterIo(rt_process.loop, fd, EventLoop_Input, on_terminate, NULL) == NULL ? -1 : 0;
+    return EventLoop_RegisterIo(rt_process.loop, fd, EventLoop_Input, on_terminate, NULL) == NULL
+               ? -1
+               : 0;
 }
 
 static void initialize(void)

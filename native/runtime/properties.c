@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** The oldest API sets of Azure Sphere lack these two: there a message shows its system properties only. */
+/** The oldest API sets of Azure Sphere lack these two: there a message shows its system properties
+ * only. */
 #pragma weak IoTHubMessage_Properties
 #pragma weak Map_GetInternals
 
@@ -20,7 +21,8 @@ struct system_property {
 static const struct system_property system_properties[] = {
     { "$.mid", IoTHubMessage_GetMessageId, IoTHubMessage_SetMessageId },
     { "$.cid", IoTHubMessage_GetCorrelationId, IoTHubMessage_SetCorrelationId },
-    { "$.ct", IoTHubMessage_GetContentTypeSystemProperty, IoTHubMessage_SetContentTypeSystemProperty },
+    { "$.ct", IoTHubMessage_GetContentTypeSystemProperty,
+      IoTHubMessage_SetContentTypeSystemProperty },
     { "$.ce", IoTHubMessage_GetContentEncodingSystemProperty,
       IoTHubMessage_SetContentEncodingSystemProperty },
 };
@@ -30,7 +32,8 @@ bool properties_are_valid(const char *text, size_t length)
 {
     for (size_t index = 0; index < length; index++) {
         char byte = text[index];
-        if (byte == '\0' || (strchr(letters, byte) == NULL && strchr("_-.~%&=$!'()*,:;@", byte) == NULL)) {
+        if (byte == '\0' ||
+            (strchr(letters, byte) == NULL && strchr("_-.~%&=$!'()*,:;@", byte) == NULL)) {
             return false;
         }
     }

@@ -69,7 +69,8 @@ static bool prepare(const char *model_id)
     static const int use_device_key = 1;
     char payload[320] = "";
     int length = snprintf(payload, sizeof payload, "{\"modelId\":\"%s\"}", model_id);
-    bool set = Prov_Device_LL_SetOption(client, "SetDeviceId", &use_device_key) == PROV_DEVICE_RESULT_OK;
+    bool set =
+        Prov_Device_LL_SetOption(client, "SetDeviceId", &use_device_key) == PROV_DEVICE_RESULT_OK;
     if (set && model_id[0] != '\0' && length > 0 && (size_t)length < sizeof payload) {
         set = Prov_Device_LL_Set_Provisioning_Payload(client, payload) == PROV_DEVICE_RESULT_OK;
     }

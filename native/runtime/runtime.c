@@ -48,8 +48,8 @@ static void call_export(const struct call *call)
 }
 
 /**
- * A trap, an abort and exit leave the app's frames by longjmp, which crosses nothing but them and the host
- * function that was called: those hold no resources while they may leave.
+ * A trap, an abort and exit leave the app's frames by longjmp, which crosses nothing but them and
+ * the host function that was called: those hold no resources while they may leave.
  */
 static void run(const struct call *call)
 {

@@ -1,6 +1,7 @@
 /**
- * The runtime: runs the app's exports one at a time, and whatever ends the app. Everything here belongs to
- * the main thread. Errors of host functions are the negative numbers of assembly/sphere/host/errors.ts.
+ * The runtime: runs the app's exports one at a time, and whatever ends the app. Everything here
+ * belongs to the main thread. Errors of host functions are the negative numbers of
+ * assembly/sphere/host/errors.ts.
  */
 #ifndef SPHERULE_RUNTIME_H
 #define SPHERULE_RUNTIME_H
@@ -60,7 +61,8 @@ int rt_exit_code(void);
 void rt_log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** Our own mistakes: says where and ends the process with 84, whatever the build. */
-#define RT_ASSERT(condition) ((condition) ? (void)0 : rt_assertion_failed(#condition, __FILE__, __LINE__))
+#define RT_ASSERT(condition)                                                                       \
+    ((condition) ? (void)0 : rt_assertion_failed(#condition, __FILE__, __LINE__))
 _Noreturn void rt_assertion_failed(const char *condition, const char *file, int line);
 
 /** @return the address of a buffer of the app, or NULL when it does not lie in its memory */

@@ -134,7 +134,7 @@ int timers_initialize(void)
     if (descriptor < 0) {
         return -1;
     }
-    EventRegistration *registration = EventLoop_RegisterIo(rt_process.loop, descriptor,
-                                                           EventLoop_Input, on_expired, NULL);
+    EventRegistration *registration =
+        EventLoop_RegisterIo(rt_process.loop, descriptor, EventLoop_Input, on_expired, NULL);
     return registration == NULL ? -1 : 0;
 }

@@ -46,8 +46,8 @@ static uint32_t unit_at(const uint8_t *units, uint32_t index)
 }
 
 /**
- * A string of AssemblyScript as UTF-8: UTF-16, its byte length in the word before it. What does not lie in
- * the memory gives an empty text, what is too long is cut.
+ * A string of AssemblyScript as UTF-8: UTF-16, its byte length in the word before it. What does not
+ * lie in the memory gives an empty text, what is too long is cut.
  */
 static void managed_text(int32_t at, char *out, size_t capacity)
 {

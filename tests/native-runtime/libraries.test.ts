@@ -1,5 +1,6 @@
 // deadline: 400 s
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { suite } from "uvu";
@@ -13,6 +14,7 @@ import {
   text16,
   u32,
 } from "../../host-sim/device/native/frames.ts";
+import { AOT_C_FLAGS } from "../../native/aot/index.ts";
 import { answerTo, honest, type Reaction, type Script, startScriptedOs } from "./scripted-os.ts";
 import { buildFolder, buildLibraryTests, runScenario } from "./support.ts";
 
@@ -357,6 +359,11 @@ test("the libraries export the device's names, and nothing of their inside", () 
       [],
     );
   }
+});
+
+test("CMake compiles the translated app with the flags that its meaning needs", () => {
+  const text = readFileSync("CMakeLists.txt", "utf8");
+  for (const flag of AOT_C_FLAGS) assert.match(text, flag);
 });
 
 test.run();

@@ -209,7 +209,8 @@ static bool is_broken(int result)
     return result == -EPROTO || result == -ENOTCONN || result == -ETIMEDOUT;
 }
 
-static int control_exchange(const struct channel_frame *frame, struct wire_writer *rest, bool answered)
+static int control_exchange(const struct channel_frame *frame, struct wire_writer *rest,
+                            bool answered)
 {
     if (control_fd < 0) {
         int opened = channel_open(CHANNEL_CONTROL);
@@ -258,12 +259,13 @@ void channel_stream_close(struct channel_stream *stream)
     channel_stream_init(stream, -1);
 }
 
-/** Reads towards `wanted` bytes of header and payload. @return 1 all there, 0 not yet, negative errno */
+/** Reads towards `wanted` bytes of header and payload. @return 1 all there, 0 not yet, negative
+ * errno */
 static int read_towards(struct channel_stream *stream, uint8_t *target, size_t start, size_t wanted)
 {
     while (stream->have < wanted) {
-        ssize_t got = recv(stream->fd, target + (stream->have - start), wanted - stream->have,
-                           MSG_DONTWAIT);
+        ssize_t got =
+            recv(stream->fd, target + (stream->have - start), wanted - stream->have, MSG_DONTWAIT);
         if (got == 0) {
             return -ENOTCONN;
         }

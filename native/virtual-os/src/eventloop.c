@@ -56,7 +56,8 @@ EventLoop *EventLoop_Create(void)
     el->epoll = epoll_create1(EPOLL_CLOEXEC);
     el->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
-    if (el->epoll < 0 || el->wake < 0 || epoll_ctl(el->epoll, EPOLL_CTL_ADD, el->wake, &event) < 0) {
+    if (el->epoll < 0 || el->wake < 0 ||
+        epoll_ctl(el->epoll, EPOLL_CTL_ADD, el->wake, &event) < 0) {
         EventLoop_Close(el);
         return NULL;
     }
@@ -134,7 +135,8 @@ static EventLoop_Run_Result run_until(EventLoop *el, int duration_ms, bool proce
     return result;
 }
 
-EventLoop_Run_Result EventLoop_Run(EventLoop *el, int duration_in_milliseconds, bool process_one_event)
+EventLoop_Run_Result EventLoop_Run(EventLoop *el, int duration_in_milliseconds,
+                                   bool process_one_event)
 {
     if (el == NULL) {
         return fail(EFAULT);
@@ -224,7 +226,8 @@ int EventLoop_UnregisterIo(EventLoop *el, EventRegistration *reg)
         return fail(EFAULT);
     }
     // A descriptor that was closed before is out of the set already.
-    if (epoll_ctl(el->epoll, EPOLL_CTL_DEL, reg->fd, NULL) < 0 && errno != EBADF && errno != ENOENT) {
+    if (epoll_ctl(el->epoll, EPOLL_CTL_DEL, reg->fd, NULL) < 0 && errno != EBADF &&
+        errno != ENOENT) {
         return -1;
     }
     reg->dead = true;

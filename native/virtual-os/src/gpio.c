@@ -14,8 +14,8 @@
 #define MOST_PINS 96u
 
 /**
- * The open pins. A descriptor number alone proves nothing: the app may have closed the pin and opened
- * something else with that number, so the socket's identity is kept too.
+ * The open pins. A descriptor number alone proves nothing: the app may have closed the pin and
+ * opened something else with that number, so the socket's identity is kept too.
  */
 static struct open_pin {
     int fd;
@@ -142,8 +142,8 @@ int GPIO_SetValue(int gpioFd, GPIO_Value_Type value)
 }
 
 /**
- * In place of libc's, which it calls: when a pin is closed, the operating system has given it back before
- * this returns. Otherwise the app could not open it again at once.
+ * In place of libc's, which it calls: when a pin is closed, the operating system has given it back
+ * before this returns. Otherwise the app could not open it again at once.
  */
 __attribute__((visibility("default"))) int close(int fd)
 {

@@ -38,8 +38,9 @@ struct IOTHUB_CLIENT_CORE_LL_HANDLE_DATA_TAG {
 
 typedef IOTHUB_DEVICE_CLIENT_LL_HANDLE client_handle;
 
-client_handle IoTHubDeviceClient_LL_CreateWithAzureSphereFromDeviceAuth(
-    const char *iothub_uri, IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol)
+client_handle
+IoTHubDeviceClient_LL_CreateWithAzureSphereFromDeviceAuth(const char *iothub_uri,
+                                                          IOTHUB_CLIENT_TRANSPORT_PROVIDER protocol)
 {
     if (iothub_uri == NULL || protocol == NULL || !security_is_x509()) {
         return NULL;
@@ -170,9 +171,10 @@ static bool body_of(IOTHUB_MESSAGE_HANDLE message, const unsigned char **bytes, 
     return text != NULL;
 }
 
-IOTHUB_CLIENT_RESULT IoTHubDeviceClient_LL_SendEventAsync(
-    client_handle handle, IOTHUB_MESSAGE_HANDLE message,
-    IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context)
+IOTHUB_CLIENT_RESULT
+IoTHubDeviceClient_LL_SendEventAsync(client_handle handle, IOTHUB_MESSAGE_HANDLE message,
+                                     IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback,
+                                     void *context)
 {
     const unsigned char *bytes = NULL;
     size_t length = 0;
@@ -195,16 +197,17 @@ IOTHUB_CLIENT_RESULT IoTHubDeviceClient_LL_SendEventAsync(
     return IOTHUB_CLIENT_OK;
 }
 
-IOTHUB_CLIENT_RESULT IoTHubDeviceClient_LL_SendReportedState(
-    client_handle handle, const unsigned char *reportedState, size_t size,
-    IOTHUB_CLIENT_REPORTED_STATE_CALLBACK callback, void *context)
+IOTHUB_CLIENT_RESULT
+IoTHubDeviceClient_LL_SendReportedState(client_handle handle, const unsigned char *reportedState,
+                                        size_t size, IOTHUB_CLIENT_REPORTED_STATE_CALLBACK callback,
+                                        void *context)
 {
     if (handle == NULL || reportedState == NULL || size == 0) {
         return IOTHUB_CLIENT_INVALID_ARG;
     }
-    struct outgoing *item = size > LARGEST_MESSAGE
-                                ? NULL
-                                : outgoing_add(&handle->queue, OUTGOING_REPORT, reportedState, size);
+    struct outgoing *item =
+        size > LARGEST_MESSAGE ? NULL
+                               : outgoing_add(&handle->queue, OUTGOING_REPORT, reportedState, size);
     if (item == NULL) {
         return IOTHUB_CLIENT_ERROR;
     }
@@ -247,7 +250,8 @@ static int take_telemetry_done(client_handle handle, struct wire_reader *payload
         return -EPROTO;
     }
     // What failed is sent again with the next connection, as the real client does.
-    struct outgoing *item = result == 0 ? outgoing_take(&handle->queue, OUTGOING_TELEMETRY, id) : NULL;
+    struct outgoing *item =
+        result == 0 ? outgoing_take(&handle->queue, OUTGOING_TELEMETRY, id) : NULL;
     if (result == 0 && item == NULL) {
         return -EPROTO;
     }
@@ -283,7 +287,8 @@ static int take_twin(client_handle handle, struct wire_reader *payload)
         return -EPROTO;
     }
     if (handle->on_twin != NULL) {
-        handle->on_twin((DEVICE_TWIN_UPDATE_STATE)kind, json.data, json.length, handle->twin_context);
+        handle->on_twin((DEVICE_TWIN_UPDATE_STATE)kind, json.data, json.length,
+                        handle->twin_context);
     }
     return 0;
 }
@@ -383,7 +388,8 @@ static int open_hub(client_handle handle)
     return result > 0 ? -EPROTO : result;
 }
 
-/** Without the device's key the TLS handshake fails, which the client cannot tell from a dead network. */
+/** Without the device's key the TLS handshake fails, which the client cannot tell from a dead
+ * network. */
 static int connect_if_needed(client_handle handle)
 {
     if (handle->stream.fd >= 0) {

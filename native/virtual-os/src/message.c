@@ -75,8 +75,8 @@ void IoTHubMessage_Destroy(IOTHUB_MESSAGE_HANDLE message)
     free(message);
 }
 
-static IOTHUB_MESSAGE_RESULT set_system(IOTHUB_MESSAGE_HANDLE message, enum system_property property,
-                                        const char *value)
+static IOTHUB_MESSAGE_RESULT set_system(IOTHUB_MESSAGE_HANDLE message,
+                                        enum system_property property, const char *value)
 {
     if (message == NULL || value == NULL) {
         return IOTHUB_MESSAGE_INVALID_ARG;
@@ -182,7 +182,8 @@ const char *IoTHubMessage_GetMessageId(IOTHUB_MESSAGE_HANDLE message)
     return get_system(message, MESSAGE_ID);
 }
 
-IOTHUB_MESSAGE_RESULT IoTHubMessage_SetMessageId(IOTHUB_MESSAGE_HANDLE message, const char *messageId)
+IOTHUB_MESSAGE_RESULT IoTHubMessage_SetMessageId(IOTHUB_MESSAGE_HANDLE message,
+                                                 const char *messageId)
 {
     return set_system(message, MESSAGE_ID, messageId);
 }
@@ -239,7 +240,8 @@ MAP_RESULT Map_GetInternals(MAP_HANDLE handle, const char *const **keys, const c
 
 static void put_encoded(FILE *out, const char *text, bool encode)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
     for (const char *at = text; *at != '\0'; at++) {
         if (!encode || strchr(plain, *at) != NULL) {
             fputc(*at, out);

@@ -44,7 +44,8 @@ static int64_t limit_of(int fd)
     return result;
 }
 
-/** Whether `length` bytes at `offset` are too many; sets errno then. @param offset -1: where the file stands */
+/** Whether `length` bytes at `offset` are too many; sets errno then. @param offset -1: where the
+ * file stands */
 static bool refused(int fd, int64_t offset, size_t length)
 {
     int64_t most = limit_of(fd);

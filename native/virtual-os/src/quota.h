@@ -1,4 +1,5 @@
-/** The size limit of the mutable file: writes of the app pass through this library on their way to libc. */
+/** The size limit of the mutable file: writes of the app pass through this library on their way to
+ * libc. */
 #ifndef VIRTUAL_OS_QUOTA_H
 #define VIRTUAL_OS_QUOTA_H
 

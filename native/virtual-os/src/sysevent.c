@@ -79,8 +79,10 @@ static int subscribe(SysEvent_Events mask)
     return result > 0 ? -EPROTO : result;
 }
 
-EventRegistration *SysEvent_RegisterForEventNotifications(EventLoop *el, SysEvent_Events eventBitmask,
-                                                          SysEvent_EventsCallback callback, void *context)
+EventRegistration *SysEvent_RegisterForEventNotifications(EventLoop *el,
+                                                          SysEvent_Events eventBitmask,
+                                                          SysEvent_EventsCallback callback,
+                                                          void *context)
 {
     if (el == NULL || callback == NULL) {
         fail(EFAULT);

@@ -1,6 +1,7 @@
 /**
- * Payloads of the protocol (docs/virtual-os-protocol.md): little endian, read and written field by field.
- * A writer that is full and a reader that is empty stay so and say it at the end: callers check once.
+ * Payloads of the protocol (docs/virtual-os-protocol.md): little endian, read and written field by
+ * field. A writer that is full and a reader that is empty stay so and say it at the end: callers
+ * check once.
  */
 #ifndef VIRTUAL_OS_WIRE_H
 #define VIRTUAL_OS_WIRE_H

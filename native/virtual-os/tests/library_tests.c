@@ -1,6 +1,7 @@
 /**
- * Calls the libraries as an app does and prints what came back, one line a call: `name result errno`. The
- * argument names the scenario; tests/native-runtime plays the operating system, also a hostile one.
+ * Calls the libraries as an app does and prints what came back, one line a call: `name result
+ * errno`. The argument names the scenario; tests/native-runtime plays the operating system, also a
+ * hostile one.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,12 +35,12 @@
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /** A check of our own that failed ends the run. */
-#define CHECK(condition)                                                              \
-    do {                                                                              \
-        if (!(condition)) {                                                           \
-            printf("line %d: %s, errno %d\n", __LINE__, #condition, errno);           \
-            exit(1);                                                                  \
-        }                                                                             \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            printf("line %d: %s, errno %d\n", __LINE__, #condition, errno);                        \
+            exit(1);                                                                               \
+        }                                                                                          \
     } while (0)
 
 static void show(const char *name, long result)
@@ -89,7 +90,8 @@ static void call_storage(void)
     show("delete", Storage_DeleteMutableFile());
 }
 
-static void never(SysEvent_Events event, SysEvent_Status status, const SysEvent_Info *info, void *context)
+static void never(SysEvent_Events event, SysEvent_Status status, const SysEvent_Info *info,
+                  void *context)
 {
     (void)context;
     SysEvent_Info_UpdateData data = { 0, 0 };
@@ -102,7 +104,8 @@ static void call_sysevent(void)
 {
     EventLoop *el = EventLoop_Create();
     CHECK(el != NULL);
-    EventRegistration *reg = SysEvent_RegisterForEventNotifications(el, SysEvent_Events_Mask, never, NULL);
+    EventRegistration *reg =
+        SysEvent_RegisterForEventNotifications(el, SysEvent_Events_Mask, never, NULL);
     show("subscribe", reg == NULL ? -1 : 0);
     show("run", EventLoop_Run(el, 200, false) < 0 ? -1 : 0);
     show("defer", SysEvent_DeferEvent(SysEvent_Events_UpdateReadyForInstall, 60));
@@ -324,8 +327,10 @@ static void send_telemetry(IOTHUB_DEVICE_CLIENT_LL_HANDLE client, char *name)
     IOTHUB_MESSAGE_HANDLE message = IoTHubMessage_CreateFromString("{\"t\":21}");
     CHECK(message != NULL);
     CHECK(IoTHubMessage_SetProperty(message, "place", "a&b=\xc3\xbc") == IOTHUB_MESSAGE_OK);
-    CHECK(IoTHubMessage_SetContentTypeSystemProperty(message, "application/json") == IOTHUB_MESSAGE_OK);
-    CHECK(IoTHubDeviceClient_LL_SendEventAsync(client, message, on_confirmed, name) == IOTHUB_CLIENT_OK);
+    CHECK(IoTHubMessage_SetContentTypeSystemProperty(message, "application/json") ==
+          IOTHUB_MESSAGE_OK);
+    CHECK(IoTHubDeviceClient_LL_SendEventAsync(client, message, on_confirmed, name) ==
+          IOTHUB_CLIENT_OK);
     IoTHubMessage_Destroy(message);
 }
 
@@ -352,8 +357,8 @@ static void hub(void)
     char first[] = "first";
     send_telemetry(client, first);
     const unsigned char json[] = "{\"r\":1}";
-    CHECK(IoTHubDeviceClient_LL_SendReportedState(client, json, sizeof json - 1, on_reported, NULL) ==
-          IOTHUB_CLIENT_OK);
+    CHECK(IoTHubDeviceClient_LL_SendReportedState(client, json, sizeof json - 1, on_reported,
+                                                  NULL) == IOTHUB_CLIENT_OK);
     for (int turn = 0; turn < 300 && !finished; turn++) {
         IoTHubDeviceClient_LL_DoWork(client);
         pause_ms(5);
@@ -364,7 +369,8 @@ static void hub(void)
     printf("destroyed\n");
 }
 
-static void on_registered(PROV_DEVICE_RESULT result, const char *hub_name, const char *device, void *context)
+static void on_registered(PROV_DEVICE_RESULT result, const char *hub_name, const char *device,
+                          void *context)
 {
     (void)context;
     printf("registered %d %s %s\n", (int)result, hub_name == NULL ? "-" : hub_name,
@@ -376,11 +382,14 @@ static void provisioning(void)
 {
     static const int key = 1;
     CHECK(prov_dev_security_init(SECURE_DEVICE_TYPE_X509) == 0);
-    PROV_DEVICE_LL_HANDLE client = Prov_Device_LL_Create("dps.example", "0ne123", Prov_Device_MQTT_Protocol);
+    PROV_DEVICE_LL_HANDLE client =
+        Prov_Device_LL_Create("dps.example", "0ne123", Prov_Device_MQTT_Protocol);
     CHECK(client != NULL);
     CHECK(Prov_Device_LL_SetOption(client, "SetDeviceId", &key) == PROV_DEVICE_RESULT_OK);
-    CHECK(Prov_Device_LL_Set_Provisioning_Payload(client, "{\"modelId\":\"x\"}") == PROV_DEVICE_RESULT_OK);
-    CHECK(Prov_Device_LL_Register_Device(client, on_registered, NULL, NULL, NULL) == PROV_DEVICE_RESULT_OK);
+    CHECK(Prov_Device_LL_Set_Provisioning_Payload(client, "{\"modelId\":\"x\"}") ==
+          PROV_DEVICE_RESULT_OK);
+    CHECK(Prov_Device_LL_Register_Device(client, on_registered, NULL, NULL, NULL) ==
+          PROV_DEVICE_RESULT_OK);
     for (int turn = 0; turn < 300 && !finished; turn++) {
         Prov_Device_LL_DoWork(client);
         pause_ms(5);
@@ -395,9 +404,15 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(void);
     } scenarios[] = {
-        { "calls", calls },         { "arguments", arguments }, { "eventloop", eventloop },
-        { "quota", quota },         { "hub", hub },             { "provisioning", provisioning },
-        { "gpio", call_gpio },      { "status", call_status },  { "storage", call_storage },
+        { "calls", calls },
+        { "arguments", arguments },
+        { "eventloop", eventloop },
+        { "quota", quota },
+        { "hub", hub },
+        { "provisioning", provisioning },
+        { "gpio", call_gpio },
+        { "status", call_status },
+        { "storage", call_storage },
         { "sysevent", call_sysevent },
     };
     setvbuf(stdout, NULL, _IOLBF, 0);

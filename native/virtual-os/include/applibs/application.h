@@ -8,7 +8,8 @@
 extern "C" {
 #endif
 
-/** True when the device authentication certificate is there and valid. @return 0, or -1 with errno EFAULT, … */
+/** True when the device authentication certificate is there and valid. @return 0, or -1 with errno
+ * EFAULT, … */
 int Application_IsDeviceAuthReady(bool *outIsDeviceAuthReady);
 
 #ifdef __cplusplus

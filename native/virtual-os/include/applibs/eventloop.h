@@ -1,4 +1,5 @@
-/** Waits for descriptors and calls back. One loop belongs to one thread; only EventLoop_Stop may come from others. */
+/** Waits for descriptors and calls back. One loop belongs to one thread; only EventLoop_Stop may
+ * come from others. */
 #ifndef APPLIBS_EVENTLOOP_H
 #define APPLIBS_EVENTLOOP_H
 
@@ -37,11 +38,13 @@ EventLoop *EventLoop_Create(void);
 void EventLoop_Close(EventLoop *el);
 
 /**
- * Handles events. duration_in_milliseconds 0: what is ready now, at most one event; above 0: for that long;
- * below 0: until stopped. With process_one_event it returns after the first.
- * @return Finished, FinishedEmpty (nothing happened), or Failed with errno EFAULT, EBUSY (recursion), EINTR
+ * Handles events. duration_in_milliseconds 0: what is ready now, at most one event; above 0: for
+ * that long; below 0: until stopped. With process_one_event it returns after the first.
+ * @return Finished, FinishedEmpty (nothing happened), or Failed with errno EFAULT, EBUSY
+ * (recursion), EINTR
  */
-EventLoop_Run_Result EventLoop_Run(EventLoop *el, int duration_in_milliseconds, bool process_one_event);
+EventLoop_Run_Result EventLoop_Run(EventLoop *el, int duration_in_milliseconds,
+                                   bool process_one_event);
 
 /** Ends a run after the callback that is being handled. @return 0, or -1 with errno EFAULT */
 int EventLoop_Stop(EventLoop *el);
@@ -54,7 +57,8 @@ EventRegistration *EventLoop_RegisterIo(EventLoop *el, int fd, EventLoop_IoEvent
                                         EventLoopIoCallback *callback, void *context);
 
 /** Changes what a registration waits for. @return 0, or -1 with errno EFAULT, EINVAL */
-int EventLoop_ModifyIoEvents(EventLoop *el, EventRegistration *reg, EventLoop_IoEvents eventBitmask);
+int EventLoop_ModifyIoEvents(EventLoop *el, EventRegistration *reg,
+                             EventLoop_IoEvents eventBitmask);
 
 /** No callback follows; a NULL registration is fine. @return 0, or -1 with errno EFAULT */
 int EventLoop_UnregisterIo(EventLoop *el, EventRegistration *reg);

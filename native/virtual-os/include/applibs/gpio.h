@@ -27,7 +27,8 @@ typedef enum {
 int GPIO_OpenAsInput(GPIO_Id gpioId);
 
 /** @return a descriptor, or -1 with errno EACCES, ENODEV, EBUSY, EINVAL */
-int GPIO_OpenAsOutput(GPIO_Id gpioId, GPIO_OutputMode_Type outputMode, GPIO_Value_Type initialValue);
+int GPIO_OpenAsOutput(GPIO_Id gpioId, GPIO_OutputMode_Type outputMode,
+                      GPIO_Value_Type initialValue);
 
 /** Works on outputs too. @return 0, or -1 with errno EFAULT, EBADF */
 int GPIO_GetValue(int gpioFd, GPIO_Value_Type *outValue);

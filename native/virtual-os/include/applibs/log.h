@@ -1,4 +1,5 @@
-/** Debug output: one line to the debug stream of the operating system. Thread-safe, not signal-safe. */
+/** Debug output: one line to the debug stream of the operating system. Thread-safe, not
+ * signal-safe. */
 #ifndef APPLIBS_LOG_H
 #define APPLIBS_LOG_H
 

@@ -8,7 +8,8 @@
 extern "C" {
 #endif
 
-/** True when some interface is connected, has an address, and the clock is set. @return 0, or -1 with errno */
+/** True when some interface is connected, has an address, and the clock is set. @return 0, or -1
+ * with errno */
 int Networking_IsNetworkingReady(bool *outIsNetworkingReady);
 
 #ifdef __cplusplus

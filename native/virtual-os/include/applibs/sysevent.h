@@ -1,4 +1,5 @@
-/** Events of the system: software updates. Needs `SystemEventNotifications`; deferring `SoftwareUpdateDeferral`. */
+/** Events of the system: software updates. Needs `SystemEventNotifications`; deferring
+ * `SoftwareUpdateDeferral`. */
 #ifndef APPLIBS_SYSEVENT_H
 #define APPLIBS_SYSEVENT_H
 
@@ -47,9 +48,12 @@ typedef struct SysEvent_Info_UpdateData {
 typedef void (*SysEvent_EventsCallback)(SysEvent_Events event, SysEvent_Status status,
                                         const SysEvent_Info *info, void *context);
 
-/** At most one registration at a time. @return it, or NULL with errno EACCES, EFAULT, EINVAL, EBUSY */
-EventRegistration *SysEvent_RegisterForEventNotifications(EventLoop *el, SysEvent_Events eventBitmask,
-                                                          SysEvent_EventsCallback callback, void *context);
+/** At most one registration at a time. @return it, or NULL with errno EACCES, EFAULT, EINVAL, EBUSY
+ */
+EventRegistration *SysEvent_RegisterForEventNotifications(EventLoop *el,
+                                                          SysEvent_Events eventBitmask,
+                                                          SysEvent_EventsCallback callback,
+                                                          void *context);
 
 /** @return 0, or -1 with errno EFAULT, ENOENT */
 int SysEvent_UnregisterForEventNotifications(EventRegistration *reg);
@@ -57,7 +61,8 @@ int SysEvent_UnregisterForEventNotifications(EventRegistration *reg);
 /** Valid during the callback only. @return 0, or -1 with errno EFAULT, EINVAL (not an update) */
 int SysEvent_Info_GetUpdateData(const SysEvent_Info *info, SysEvent_Info_UpdateData *update_info);
 
-/** Too many minutes become the longest allowed. @return 0, or -1 with errno EACCES, EINVAL, ENOENT */
+/** Too many minutes become the longest allowed. @return 0, or -1 with errno EACCES, EINVAL, ENOENT
+ */
 int SysEvent_DeferEvent(SysEvent_Events event, uint32_t requested_defer_time_in_minutes);
 
 /** Ends a deferral. @return 0, or -1 with errno EACCES, EINVAL, ENOENT */

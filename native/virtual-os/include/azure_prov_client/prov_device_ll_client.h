@@ -40,7 +40,8 @@ PROV_DEVICE_LL_HANDLE Prov_Device_LL_Create(const char *uri, const char *scope_i
                                             PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION protocol);
 void Prov_Device_LL_Destroy(PROV_DEVICE_LL_HANDLE handle);
 
-/** Name and value of an option; "SetDeviceId" (`const int *` 1) selects the device authentication key. */
+/** Name and value of an option; "SetDeviceId" (`const int *` 1) selects the device authentication
+ * key. */
 PROV_DEVICE_RESULT Prov_Device_LL_SetOption(PROV_DEVICE_LL_HANDLE handle, const char *optionName,
                                             const void *value);
 

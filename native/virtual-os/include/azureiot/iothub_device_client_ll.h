@@ -1,6 +1,6 @@
 /**
- * The device client of IoT Hub. Not thread-safe. Callbacks come from DoWork and Destroy only, and must not
- * destroy the handle.
+ * The device client of IoT Hub. Not thread-safe. Callbacks come from DoWork and Destroy only, and
+ * must not destroy the handle.
  */
 #ifndef AZUREIOT_IOTHUB_DEVICE_CLIENT_LL_H
 #define AZUREIOT_IOTHUB_DEVICE_CLIENT_LL_H
@@ -35,24 +35,30 @@ IOTHUB_CLIENT_RESULT IoTHubDeviceClient_LL_SendEventAsync(
     IOTHUB_DEVICE_CLIENT_LL_HANDLE handle, IOTHUB_MESSAGE_HANDLE message,
     IOTHUB_CLIENT_EVENT_CONFIRMATION_CALLBACK callback, void *context);
 
-IOTHUB_CLIENT_RESULT IoTHubDeviceClient_LL_SetMessageCallback(
-    IOTHUB_DEVICE_CLIENT_LL_HANDLE handle, IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback, void *context);
+IOTHUB_CLIENT_RESULT
+IoTHubDeviceClient_LL_SetMessageCallback(IOTHUB_DEVICE_CLIENT_LL_HANDLE handle,
+                                         IOTHUB_CLIENT_MESSAGE_CALLBACK_ASYNC callback,
+                                         void *context);
 
-IOTHUB_CLIENT_RESULT IoTHubDeviceClient_LL_SetConnectionStatusCallback(
-    IOTHUB_DEVICE_CLIENT_LL_HANDLE handle, IOTHUB_CLIENT_CONNECTION_STATUS_CALLBACK callback,
-    void *context);
+IOTHUB_CLIENT_RESULT
+IoTHubDeviceClient_LL_SetConnectionStatusCallback(IOTHUB_DEVICE_CLIENT_LL_HANDLE handle,
+                                                  IOTHUB_CLIENT_CONNECTION_STATUS_CALLBACK callback,
+                                                  void *context);
 
-IOTHUB_CLIENT_RESULT IoTHubDeviceClient_LL_SetDeviceTwinCallback(
-    IOTHUB_DEVICE_CLIENT_LL_HANDLE handle, IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK callback, void *context);
+IOTHUB_CLIENT_RESULT
+IoTHubDeviceClient_LL_SetDeviceTwinCallback(IOTHUB_DEVICE_CLIENT_LL_HANDLE handle,
+                                            IOTHUB_CLIENT_DEVICE_TWIN_CALLBACK callback,
+                                            void *context);
 
 /** Takes a copy of the JSON. */
 IOTHUB_CLIENT_RESULT IoTHubDeviceClient_LL_SendReportedState(
     IOTHUB_DEVICE_CLIENT_LL_HANDLE handle, const unsigned char *reportedState, size_t size,
     IOTHUB_CLIENT_REPORTED_STATE_CALLBACK callback, void *context);
 
-IOTHUB_CLIENT_RESULT IoTHubDeviceClient_LL_SetDeviceMethodCallback(
-    IOTHUB_DEVICE_CLIENT_LL_HANDLE handle, IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC callback,
-    void *context);
+IOTHUB_CLIENT_RESULT
+IoTHubDeviceClient_LL_SetDeviceMethodCallback(IOTHUB_DEVICE_CLIENT_LL_HANDLE handle,
+                                              IOTHUB_CLIENT_DEVICE_METHOD_CALLBACK_ASYNC callback,
+                                              void *context);
 
 #ifdef __cplusplus
 }

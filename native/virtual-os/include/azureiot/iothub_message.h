@@ -19,7 +19,8 @@ typedef enum IOTHUB_MESSAGE_RESULT_TAG {
 } IOTHUB_MESSAGE_RESULT;
 
 /** Copies the bytes. @return a message, or NULL without memory */
-IOTHUB_MESSAGE_HANDLE IoTHubMessage_CreateFromByteArray(const unsigned char *byteArray, size_t size);
+IOTHUB_MESSAGE_HANDLE IoTHubMessage_CreateFromByteArray(const unsigned char *byteArray,
+                                                        size_t size);
 IOTHUB_MESSAGE_HANDLE IoTHubMessage_CreateFromString(const char *source);
 IOTHUB_MESSAGE_HANDLE IoTHubMessage_Clone(IOTHUB_MESSAGE_HANDLE message);
 void IoTHubMessage_Destroy(IOTHUB_MESSAGE_HANDLE message);
@@ -37,7 +38,8 @@ const char *IoTHubMessage_GetProperty(IOTHUB_MESSAGE_HANDLE message, const char 
 
 /** System properties, `NULL` when not set; the text stays the message's. */
 const char *IoTHubMessage_GetMessageId(IOTHUB_MESSAGE_HANDLE message);
-IOTHUB_MESSAGE_RESULT IoTHubMessage_SetMessageId(IOTHUB_MESSAGE_HANDLE message, const char *messageId);
+IOTHUB_MESSAGE_RESULT IoTHubMessage_SetMessageId(IOTHUB_MESSAGE_HANDLE message,
+                                                 const char *messageId);
 const char *IoTHubMessage_GetCorrelationId(IOTHUB_MESSAGE_HANDLE message);
 IOTHUB_MESSAGE_RESULT IoTHubMessage_SetCorrelationId(IOTHUB_MESSAGE_HANDLE message,
                                                      const char *correlationId);
