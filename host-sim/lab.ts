@@ -1,5 +1,5 @@
 import { RealClock } from "./clock/index.ts";
-import { DPS_HOST } from "./device/hub-client/registration.ts";
+import { DPS_HOST } from "./device/hub-client/provision.ts";
 import type { Dps } from "./hub/dps/dps.ts";
 import type { Hub } from "./hub/hub.ts";
 import type { LimitOptions } from "./hub/limits.ts";

@@ -6,11 +6,16 @@ import { pathToFileURL } from "node:url";
 
 /** Package → a file that shows it is there. Packages of another architecture carry it: `musl:armhf`. */
 const PACKAGES = {
+  cmake: "/usr/bin/cmake",
+  "ninja-build": "/usr/bin/ninja",
   gcc: "/usr/bin/gcc",
   "libc6-dev": "/usr/include/stdio.h",
+  procps: "/usr/bin/ps",
   "gcc-arm-linux-gnueabihf": "/usr/bin/arm-linux-gnueabihf-gcc",
   "libc6-dev-armhf-cross": "/usr/arm-linux-gnueabihf/include/stdio.h",
   "qemu-user": "/usr/bin/qemu-arm",
+  "musl:armhf": "/lib/ld-musl-armhf.so.1",
+  "musl-dev:armhf": "/usr/bin/arm-linux-musleabihf-gcc",
 };
 
 /** Installs what is missing; answers undefined when all is there, otherwise what to type. */

@@ -4,6 +4,7 @@ import type { CompilerProcess } from "../compiler/process.ts";
 import { LabError } from "../errors.ts";
 import type { Tier } from "../hub/limits.ts";
 import type { Target } from "../lab/app-image.ts";
+import type { Body } from "../lab/native-build.ts";
 import { STATE_FOLDER } from "../lab/state-folder.ts";
 import type { LabOptions } from "../lab.ts";
 import { collect, wholeNumber } from "./options.ts";
@@ -17,6 +18,7 @@ export interface LabCommandOptions {
   readonly release?: boolean;
   readonly imagePackage?: string;
   readonly trust?: readonly string[];
+  readonly body: Body;
   readonly mqttPort?: number;
   readonly httpsPort?: number;
   readonly amqpPort?: number;
@@ -44,6 +46,11 @@ export function withLabOptions(command: Command): Command {
       "--trust <certificate>",
       "let the device take this signer's packages too, PEM; may be repeated",
       collect,
+    )
+    .addOption(
+      new Option("--body <body>", "what runs the app: V8, a native program, or an ARM one in qemu")
+        .choices(["wasm", "native", "arm"])
+        .default("wasm"),
     )
     .option("--mqtt-port <port>", "the hub's port; any free one if absent", wholeNumber(0, 65_535))
     .option("--https-port <port>", "its HTTPS and WebSocket port", wholeNumber(0, 65_535))
@@ -84,7 +91,7 @@ export async function labOptions(
     );
   }
   // Loaded here, not above: `--help` has to be quick.
-  const { buildApp } = await import("../lab/app-image.ts");
+  const { buildForBody } = await import("../lab/native-build.ts");
   const otherHub = await otherHubOf(options);
   const stateFolder = options.inMemory
     ? undefined
@@ -92,7 +99,7 @@ export async function labOptions(
   return {
     app: options.imagePackage
       ? await packagedApp(options, projectFolder)
-      : await buildApp(projectFolder, targetOf(options), compiler?.compile),
+      : await buildForBody(options.body, projectFolder, targetOf(options), compiler?.compile),
     stateFolder,
     otherHub,
     unclaimed: options.unclaimed,

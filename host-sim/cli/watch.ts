@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { CompilerProcess } from "../compiler/process.ts";
 import { messageOf } from "../errors.ts";
 import type { BuiltApp, Target } from "../lab/app-image.ts";
+import type { Body } from "../lab/native-build.ts";
 
 /** Editors write a file in several steps; one build is enough for all of them. */
 const SETTLE_MS = 30;
@@ -12,6 +13,7 @@ const SETTINGS = ["app_manifest.json", "asconfig.json"];
 export interface WatchOptions {
   readonly projectFolder: string;
   readonly target: Target;
+  readonly body: Body;
   readonly compiler: CompilerProcess;
   readonly built: (app: BuiltApp) => Promise<void>;
   readonly report: (text: string) => void;
@@ -22,7 +24,7 @@ export interface WatchOptions {
  * running one as it is. @returns what ends it
  */
 export function watchProject(options: WatchOptions): () => void {
-  const { projectFolder, target, compiler, built, report } = options;
+  const { projectFolder, target, body, compiler, built, report } = options;
   let timer: NodeJS.Timeout | undefined;
   let building = false;
   let again = false;
@@ -33,8 +35,8 @@ export function watchProject(options: WatchOptions): () => void {
     building = true;
     try {
       const started = performance.now();
-      const { buildApp } = await import("../lab/app-image.ts");
-      const app = await buildApp(projectFolder, target, compiler.compile);
+      const { buildForBody } = await import("../lab/native-build.ts");
+      const app = await buildForBody(body, projectFolder, target, compiler.compile);
       await built(app);
       report(`built and started again in ${Math.round(performance.now() - started)} ms`);
     } catch (error) {

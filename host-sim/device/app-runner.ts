@@ -4,8 +4,9 @@ import type { Logger } from "../log.ts";
 import type { AppImage, ExitStatus, RunningApp } from "./app.ts";
 import type { Board } from "./board.ts";
 import type { DeviceAuth } from "./device-auth.ts";
+import { runNative } from "./native/process.ts";
 import type { Network } from "./network.ts";
-import { type AppSession, createSession } from "./session/session.ts";
+import { type AppSession, createSession, type SessionOptions } from "./session/session.ts";
 import type { MutableStorage } from "./storage.ts";
 import type { UpdateEvents } from "./updates/events.ts";
 import { runWasm } from "./wasm/instance.ts";
@@ -71,26 +72,40 @@ export function createAppRunner(options: AppRunnerOptions) {
     restartTimer = undefined;
     if (running) return;
     const storage = options.storage(manifest.ComponentId);
-    let session: AppSession | undefined;
     startedAt = clock.monotonic();
     starts += 1;
     try {
-      const body = image.wasm === undefined ? runNothing : runWasm;
-      const app = body({
-        image: image as AppImage & { wasm: Uint8Array },
-        session: (events) => {
-          session = createSession({ ...options, ...events, manifest, storage, appLogger });
-          return session;
-        },
-        onExit,
-      });
       // An app that ended in its start has called `onExit` already; what it held is given back here.
-      running = { app, session, storage };
+      running = run(storage);
       if (exited) finish();
     } catch (error) {
       logger.error(`the app cannot be run: ${messageOf(error)}`);
       storage.close();
     }
+  }
+
+  /** Runs the app in the body that its image is made for. */
+  function run(storage: MutableStorage) {
+    const { native: program, wasm } = image;
+    const open = (events: Pick<SessionOptions, "emit" | "onTimer">) =>
+      createSession({ ...options, ...events, manifest, storage, appLogger });
+    if (program) {
+      const session = open({ emit: () => {}, onTimer: () => {} });
+      const { deviceAuth } = options;
+      const context = { image, program, session, storage, deviceAuth, logger: appLogger };
+      return { app: runNative({ ...context, onExit }), session, storage };
+    }
+    if (wasm === undefined) return { app: runNothing({ onExit }), storage };
+    let session: AppSession | undefined;
+    const app = runWasm({
+      image: { ...image, wasm },
+      session: (events) => {
+        session = open(events);
+        return session;
+      },
+      onExit,
+    });
+    return { app, session, storage };
   }
 
   function onExit(status: ExitStatus): void {
@@ -122,7 +137,7 @@ export function createAppRunner(options: AppRunnerOptions) {
     stopping = true;
     clock.clearTimer(restartTimer);
     restartTimer = undefined;
-    running?.app.terminate();
+    await running?.app.terminate();
     await ending;
     stopping = false;
   }
@@ -139,7 +154,7 @@ export function createAppRunner(options: AppRunnerOptions) {
       state: running ? "running" : restartTimer === undefined ? "stopped" : "restarting",
       starts,
       lastExitCode,
-      hubConnected: running?.session?.iothub.connected ?? false,
+      hubConnected: running?.session?.hubConnected ?? false,
       memoryBytes: running?.app.memoryBytes ?? 0,
     }),
   };

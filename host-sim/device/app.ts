@@ -7,6 +7,20 @@ export interface AppImage {
   readonly wasm?: Uint8Array;
   /** Source map version 3; reports name functions only when it is absent. */
   readonly sourceMap?: string;
+  /** The app as a program, translated from the same wasm; without it V8 runs the wasm. */
+  readonly native?: NativeProgram;
+}
+
+/** A program for the device's interfaces, and the libraries that stand for the device's. */
+export interface NativeProgram {
+  readonly file: string;
+  /** The folder with libapplibs.so.0 and the others. */
+  readonly libraries: string;
+  /** The command that runs a program of another machine, in an environment of its own. */
+  readonly emulator?: (
+    file: string,
+    environment: Readonly<Record<string, string>>,
+  ) => readonly string[];
 }
 
 /** How a run of the app ended. Codes are those of docs/exit-codes.md. */
@@ -18,8 +32,8 @@ export interface ExitStatus {
 
 /** One run of an app in some body. */
 export interface RunningApp {
-  /** Asks the app to end as SIGTERM does; `onExit` is called before this returns. */
-  terminate(): void;
-  /** Bytes of linear memory. */
+  /** Asks the app to end as SIGTERM does; `onExit` is called before this is done. */
+  terminate(): void | Promise<void>;
+  /** Bytes of linear memory in V8; of a process, its private pages. */
   readonly memoryBytes: number;
 }

@@ -5,9 +5,10 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 
 /** The bytes of one app's file in mutable storage. */
 export interface MutableStorage {
@@ -15,12 +16,30 @@ export interface MutableStorage {
   /** When it returns, the bytes outlive the end of this process. */
   write(offset: number, bytes: Uint8Array): void;
   erase(): void;
+  /** Lets a process have the bytes as a file; `folder` is for one that goes at the end of the run. */
+  lend(folder: string): LentFile;
   close(): void;
+}
+
+/** The mutable file of an app's process. */
+export interface LentFile {
+  readonly path: string;
+  /** The process has ended: what the file holds now counts. */
+  giveBack(): void;
 }
 
 /** Mutable storage that ends with the process. */
 export function memoryStorage(): MutableStorage {
-  return cachedStorage(new Uint8Array(0), { write: () => {}, erase: () => {}, close: () => {} });
+  return cachedStorage(new Uint8Array(0), {
+    write: () => {},
+    erase: () => {},
+    lend(folder, content) {
+      const file = join(folder, "mutable-storage");
+      if (content.length > 0) writeFileSync(file, content);
+      return file;
+    },
+    close: () => {},
+  });
 }
 
 /** Mutable storage in a file of the computer. Reads come from memory: the file is at most 64 KiB. */
@@ -41,6 +60,7 @@ export function fileStorage(file: string): MutableStorage {
       close();
       rmSync(file, { force: true });
     },
+    lend: () => file,
     close,
   });
 }
@@ -48,6 +68,8 @@ export function fileStorage(file: string): MutableStorage {
 interface Medium {
   write(offset: number, bytes: Uint8Array): void;
   erase(): void;
+  /** @returns a file that holds the content, or is missing when that is empty */
+  lend(folder: string, content: Uint8Array): string;
   close(): void;
 }
 
@@ -69,6 +91,16 @@ function cachedStorage(initial: Uint8Array, medium: Medium): MutableStorage {
     erase() {
       content = new Uint8Array(0);
       medium.erase();
+    },
+    lend(folder) {
+      medium.close();
+      const path = medium.lend(folder, content);
+      return {
+        path,
+        giveBack() {
+          content = existsSync(path) ? readFileSync(path) : new Uint8Array(0);
+        },
+      };
     },
     close: medium.close,
   };

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Clock } from "../clock/index.ts";
-import { DPS_HOST } from "../device/hub-client/registration.ts";
+import { DPS_HOST } from "../device/hub-client/provision.ts";
 import { SERVICE_HOST } from "../device/updates/service-client.ts";
 import { createDps, type Dps } from "../hub/dps/dps.ts";
 import { createHub, type Hub } from "../hub/hub.ts";

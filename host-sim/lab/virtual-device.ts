@@ -2,7 +2,7 @@ import type { Clock } from "../clock/index.ts";
 import type { AppImage } from "../device/app.ts";
 import { type Board, createBoard } from "../device/board.ts";
 import { createDeviceAuth } from "../device/device-auth.ts";
-import { DPS_HOST } from "../device/hub-client/registration.ts";
+import { DPS_HOST } from "../device/hub-client/provision.ts";
 import { createNetwork } from "../device/network.ts";
 import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
 import { osRelease } from "../device/system/os-release.ts";

@@ -17,6 +17,7 @@ function watched() {
   const stop = watchProject({
     projectFolder: folder,
     target: "debug",
+    body: "wasm",
     compiler,
     built: async () => {},
     report: (text) => {

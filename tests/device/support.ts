@@ -1,7 +1,7 @@
 import { SteppedClock } from "../../host-sim/clock/index.ts";
 import { createBoard } from "../../host-sim/device/board.ts";
 import { createDeviceAuth } from "../../host-sim/device/device-auth.ts";
-import { DPS_HOST } from "../../host-sim/device/hub-client/registration.ts";
+import { DPS_HOST } from "../../host-sim/device/hub-client/provision.ts";
 import { createNetwork, type Route } from "../../host-sim/device/network.ts";
 import { createSphereOs } from "../../host-sim/device/sphere-os.ts";
 import { memoryStorage } from "../../host-sim/device/storage.ts";
@@ -101,6 +101,8 @@ export async function startDevice(options: { readonly withHub?: boolean; claim?:
 
   return {
     ...{ os, clock, board, network, deviceAuth, service, storage, deviceId, lab, lines, until },
+    /** `name:port` in lower case → where it is; more may be added. */
+    routes,
     /** The texts of log lines, newest last. */
     log: () => lines.map((line) => line.text),
     telemetry: () =>

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { LabError, systemErrorCode } from "../../errors.ts";
 import { type LabCommandOptions, labOptions, withLabOptions } from "../lab-options.ts";
 import { liveLine } from "../live.ts";
@@ -15,7 +15,6 @@ export function register(program: Command): void {
       .command("exec <command...>")
       .description("start the lab, run a command against it, stop, and pass its exit code on"),
   )
-    .addOption(new Option("--body <body>", "what runs the app").choices(["wasm"]).default("wasm"))
     .option("--verbose", "show the lab's log on standard error")
     .addHelpText("after", "\nExample: spherule exec --in-memory -- npm test")
     .action((command: string[], options: ExecOptions) => run(command, options));

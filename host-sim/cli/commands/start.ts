@@ -54,6 +54,7 @@ async function runLab(
     ? watchProject({
         projectFolder: resolve(options.project),
         target: targetOf(options),
+        body: options.body,
         compiler,
         built: (app) => lab.install(app),
         report: write,

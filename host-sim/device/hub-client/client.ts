@@ -1,11 +1,10 @@
 import { REASON_BAD_CREDENTIAL, REASON_NO_NETWORK } from "../../../assembly/sphere/host/abi.ts";
 import type { Clock, TimerHandle } from "../../clock/index.ts";
-import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { DeviceAuth, DeviceCredentials } from "../device-auth.ts";
 import type { Network, Route } from "../network.ts";
 import { type ConnectionEvents, type HubConnection, openConnection } from "./connection.ts";
-import { DPS_HOST, registerDevice } from "./registration.ts";
+import { DPS_HOST, PROVISIONED, provision, TRANSPORT_FAILED } from "./provision.ts";
 
 /** What the manifest's arguments name: a hub, or the scope of a service that assigns one. */
 export type HubTarget = { readonly hostName: string } | { readonly idScope: string };
@@ -27,7 +26,7 @@ export interface HubClientOptions {
 
 export type HubClient = ReturnType<typeof createHubClient>;
 
-const MQTT_PORT = 8883;
+export const MQTT_PORT = 8883;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 
@@ -42,7 +41,7 @@ type Obstacle = { readonly log: string; readonly wait: boolean };
 /** Keeps a device connected: waits for what is missing, connects, and connects again. */
 export function createHubClient(options: HubClientOptions) {
   const { clock, logger, network, deviceAuth, target } = options;
-  let registering: AbortController | undefined;
+  let stopRegistering: (() => void) | undefined;
   let hostName = "hostName" in target ? target.hostName : DPS_HOST;
   let connection: HubConnection | undefined;
   let connected = false;
@@ -71,7 +70,7 @@ export function createHubClient(options: HubClientOptions) {
   };
   const stopNetwork = network.onChange((up) => {
     if (up) return again();
-    registering?.abort();
+    cutRegistration();
     connection?.cut();
   });
   const stopAuth = deviceAuth.onReady(again);
@@ -89,7 +88,7 @@ export function createHubClient(options: HubClientOptions) {
   }
 
   function again(): void {
-    if (!running || connection || registering) return;
+    if (!running || connection || stopRegistering) return;
     clock.clearTimer(timer);
     timer = clock.setTimer(0, attempt);
   }
@@ -114,8 +113,8 @@ export function createHubClient(options: HubClientOptions) {
   }
 
   function attempt(): void {
-    if (!running || connection || registering) return;
-    if ("idScope" in target) void register(target.idScope);
+    if (!running || connection || stopRegistering) return;
+    if ("idScope" in target) register(target.idScope);
     else open(target.hostName, options.deviceId);
   }
 
@@ -127,25 +126,27 @@ export function createHubClient(options: HubClientOptions) {
   }
 
   /** Before each connection: the identity in the hub carries the certificate of the day. */
-  async function register(idScope: string): Promise<void> {
+  function register(idScope: string): void {
     const way = wayTo(DPS_HOST);
     if (!way) return;
     const { deviceId, modelId } = options;
-    registering = new AbortController();
-    const { signal } = registering;
-    try {
-      const request = { ...way, clock, idScope, deviceId, modelId, signal };
-      const assigned = await registerDevice(request);
-      registering = undefined;
-      logger.info(`assigned to ${assigned.hostName}`);
-      if (running) open(assigned.hostName, assigned.deviceId);
-    } catch (error) {
-      registering = undefined;
-      if (!running) return;
-      tell(`no assignment: ${messageOf(error)}`);
-      lost(REASON_BAD_CREDENTIAL, messageOf(error));
+    const json = modelId === "" ? "" : JSON.stringify({ modelId });
+    const request = { ...way, clock, hostName: DPS_HOST, idScope, json, registrationId: deviceId };
+    stopRegistering = provision(request, (result, hub, assignedId, problem) => {
+      stopRegistering = undefined;
+      if (result === PROVISIONED) {
+        logger.info(`assigned to ${hub}`);
+        return open(hub, assignedId || deviceId);
+      }
+      tell(`no assignment: ${problem}`);
+      lost(result === TRANSPORT_FAILED ? REASON_NO_NETWORK : REASON_BAD_CREDENTIAL, problem);
       retry();
-    }
+    });
+  }
+
+  function cutRegistration(): void {
+    stopRegistering?.();
+    stopRegistering = undefined;
   }
 
   timer = clock.setTimer(0, attempt);
@@ -159,7 +160,7 @@ export function createHubClient(options: HubClientOptions) {
       running = false;
       connected = false;
       clock.clearTimer(timer);
-      registering?.abort();
+      cutRegistration();
       stopNetwork();
       stopAuth();
       await connection?.end();
@@ -169,8 +170,8 @@ export function createHubClient(options: HubClientOptions) {
 }
 
 /** Why no attempt makes sense now; `wait` when an event will come that changes it. */
-function obstacleOf(
-  options: HubClientOptions,
+export function obstacleOf(
+  options: Pick<HubClientOptions, "tenantId" | "network" | "allowedConnections">,
   hostName: string,
   credentials: DeviceCredentials | undefined,
   route: Route | undefined,
@@ -182,21 +183,29 @@ function obstacleOf(
       "so the firewall drops it";
     return { log, wait: false };
   }
+  if (tenantId && !network.up) return { log: "no connection: the network is down", wait: true };
+  const obstacle = authenticationObstacle(tenantId, credentials);
+  if (obstacle) return obstacle;
+  if (!route) return { log: `no connection: no server answers to ${hostName}`, wait: false };
+  return undefined;
+}
+
+/** Why an app of that tenant has no certificate. */
+export function authenticationObstacle(
+  tenantId: string,
+  credentials: DeviceCredentials | undefined,
+): Obstacle | undefined {
   if (!tenantId) {
     const log =
       "no connection: the manifest has no DeviceAuthentication, so the app gets no certificate";
     return { log, wait: false };
   }
-  if (!network.up) return { log: "no connection: the network is down", wait: true };
-  if (!credentials) {
-    return { log: "waiting for device authentication", wait: true };
-  }
+  if (!credentials) return { log: "waiting for device authentication", wait: true };
   if (credentials.tenantId.toLowerCase() !== tenantId.toLowerCase()) {
     const log =
       `no connection: DeviceAuthentication of the manifest names tenant ${tenantId}, ` +
       `the device belongs to ${credentials.tenantId}`;
     return { log, wait: false };
   }
-  if (!route) return { log: `no connection: no server answers to ${hostName}`, wait: false };
   return undefined;
 }

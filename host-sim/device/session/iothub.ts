@@ -19,8 +19,13 @@ const LARGEST_REPORT = 32_768;
 const LARGEST_ANSWER = 131_072;
 const MAX_REPORTS = 32;
 const UNANSWERED = 501;
+/** The Azure IoT C SDK sends no answer that is empty, so every body sends JSON's null. */
+const NO_PAYLOAD = Buffer.from("null");
 /** Percent-encoded pairs; what MQTT forbids in a topic cannot be among them. */
 const PROPERTIES = /^[\w\-.~%&=$!'()*,:;@]*$/;
+
+/** Whether a text is `name=value&…`, percent-encoded, as it may stand in a topic. */
+export const areProperties = (text: string) => PROPERTIES.test(text);
 
 /** What can be read while its event is handled. */
 interface Payload {
@@ -93,7 +98,8 @@ export function createIothub(options: IothubOptions) {
 
   function answer(method: Method, status: number, json: Uint8Array): void {
     method.answered = true;
-    client?.connection?.answerMethod(method.requestId, status, json);
+    const payload = json.length > 0 ? json : NO_PAYLOAD;
+    client?.connection?.answerMethod(method.requestId, status, payload);
   }
 
   return {
@@ -107,7 +113,7 @@ export function createIothub(options: IothubOptions) {
     send(id: number, body: Uint8Array, properties: string): number {
       const connection = client?.connection;
       if (body.length + properties.length > LARGEST_MESSAGE) return EMSGSIZE;
-      if (!PROPERTIES.test(properties)) return EINVAL;
+      if (!areProperties(properties)) return EINVAL;
       if (!connection) return ENOTCONN;
       if (connection.inFlight >= abi.MAX_IN_FLIGHT) return EAGAIN;
       connection.send(id, body, properties);

@@ -10,6 +10,7 @@ import type { Network } from "../network.ts";
 import type { MutableStorage } from "../storage.ts";
 import { createUpdateEvents, type UpdateEvents } from "../updates/events.ts";
 import { createGpio } from "./gpio.ts";
+import { createHubs } from "./hubs.ts";
 import { createIothub, type IothubOptions } from "./iothub.ts";
 import { createStorage } from "./storage.ts";
 import { createSysevent } from "./sysevent.ts";
@@ -49,11 +50,14 @@ export function createSession(options: SessionOptions) {
     onChange: (handle, level) => emit(EVENT_GPIO, handle, level),
   });
   const timers = createTimers(clock, options.onTimer);
-  const iothub = createIothub({
-    ...options,
-    target: targetFrom(args),
+  const access = {
     allowedConnections: capabilities.AllowedConnections ?? [],
     tenantId: capabilities.DeviceAuthentication ?? "",
+  };
+  const iothub = createIothub({
+    ...options,
+    ...access,
+    target: targetFrom(args),
   });
   const sysevent = createSysevent({
     mayNotify: capabilities.SystemEventNotifications === true,
@@ -61,11 +65,13 @@ export function createSession(options: SessionOptions) {
     updates: options.updates ?? createUpdateEvents(),
     emit,
   });
+  const hubs = createHubs({ ...options, ...access });
   const bytes = (capabilities.MutableStorage?.SizeKB ?? 0) * 1024;
   return {
     gpio,
     timers,
     iothub,
+    hubs,
     storage: createStorage(options.storage, bytes, logger),
     sysevent,
     now: () => clock.now(),
@@ -79,11 +85,14 @@ export function createSession(options: SessionOptions) {
       write?.(text);
       return write ? 0 : EINVAL;
     },
+    get hubConnected(): boolean {
+      return iothub.connected || hubs.connected;
+    },
     async end(): Promise<void> {
       gpio.end();
       timers.end();
       sysevent.end();
-      await iothub.end();
+      await Promise.all([iothub.end(), hubs.end()]);
     },
   };
 }

@@ -1,0 +1,146 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { RealClock } from "../../clock/index.ts";
+import { messageOf } from "../../errors.ts";
+import type { Logger } from "../../log.ts";
+import type { AppImage, ExitStatus, NativeProgram, RunningApp } from "../app.ts";
+import type { DeviceAuth } from "../device-auth.ts";
+import type { AppSession } from "../session/session.ts";
+import type { MutableStorage } from "../storage.ts";
+import { controlChannel } from "./control.ts";
+import { channelKind } from "./frames.ts";
+import { gpioChannel } from "./gpio.ts";
+import { hubChannel } from "./hub.ts";
+import { privateBytes } from "./memory.ts";
+import { provisioningChannel } from "./provisioning.ts";
+import { exitStatusOf } from "./report.ts";
+import { createOsServer, type OpenChannel, type OsServer } from "./server.ts";
+import { syseventChannel } from "./sysevent.ts";
+
+export interface NativeRun {
+  readonly image: AppImage;
+  readonly program: NativeProgram;
+  readonly session: AppSession;
+  readonly storage: MutableStorage;
+  readonly deviceAuth: DeviceAuth;
+  readonly logger: Logger;
+  /** Once, when the process has ended and all it had sent is taken. */
+  readonly onExit: (status: ExitStatus) => void;
+}
+
+/** How long an app may take to end after SIGTERM. */
+const PATIENCE_MS = 10_000;
+const CANNOT_START = 127;
+
+/** Runs an app as a process of its own: the bodies "native" and "arm". */
+export function runNative(run: NativeRun): RunningApp {
+  const folder = mkdtempSync(join(tmpdir(), "spherule-run-"));
+  const file = run.storage.lend(folder);
+  const lines: string[] = [];
+  const server = createOsServer({
+    path: join(folder, "os"),
+    logger: run.logger,
+    channels: channelsOf(run, folder, file.path, (line) => lines.push(line)),
+  });
+  // The computer's time, not the lab's: so long the process really gets.
+  const clock = new RealClock();
+  let child: ChildProcess | undefined;
+  let stopping = false;
+  let finished = false;
+
+  const ended = server
+    .start()
+    .then(() => {
+      if (stopping) return { code: 0, report: [] };
+      child = start(run, folder);
+      return waitFor(child, run, server, lines);
+    })
+    .catch((error) => ({
+      code: CANNOT_START,
+      report: [`the app's process cannot be started: ${messageOf(error)}`],
+    }))
+    .then(async (status) => {
+      finished = true;
+      await server.stop();
+      file.giveBack();
+      rmSync(folder, { recursive: true, force: true });
+      run.onExit(status);
+    });
+
+  return {
+    get memoryBytes() {
+      return finished ? 0 : privateBytes(child?.pid, run.program);
+    },
+    async terminate() {
+      stopping = true;
+      child?.kill("SIGTERM");
+      const timer = clock.setTimer(PATIENCE_MS, () => child?.kill("SIGKILL"));
+      await ended;
+      clock.clearTimer(timer);
+    },
+  };
+}
+
+function channelsOf(
+  { session, deviceAuth }: NativeRun,
+  folder: string,
+  mutableFile: string,
+  onReport: (line: string) => void,
+): ReadonlyMap<number, OpenChannel> {
+  const certificateFile = () => {
+    const path = join(folder, "device-auth.pem");
+    const credentials = deviceAuth.current();
+    if (credentials) writeFileSync(path, credentials.certificate);
+    return path;
+  };
+  return new Map([
+    [channelKind.control, controlChannel({ session, mutableFile, certificateFile, onReport })],
+    [channelKind.gpio, gpioChannel(session)],
+    [channelKind.hub, hubChannel(session)],
+    [channelKind.provisioning, provisioningChannel(session)],
+    [channelKind.sysevent, syseventChannel(session)],
+  ]);
+}
+
+/** Nothing of the lab's environment goes to the app: on the device there is none. */
+function start({ image, program, logger }: NativeRun, folder: string): ChildProcess {
+  const own = {
+    SPHERULE_OS_SOCKET: join(folder, "os"),
+    SPHERULE_IMAGE_PACKAGE: dirname(program.file),
+    LD_LIBRARY_PATH: program.libraries,
+  };
+  const [command = program.file, ...before] = program.emulator?.(program.file, own) ?? [
+    program.file,
+  ];
+  const child = spawn(command, [...before, ...image.manifest.CmdArgs], {
+    env: program.emulator ? {} : { ...own, ASAN_OPTIONS: "abort_on_error=1" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  // A lab that ends in a hurry leaves no process behind.
+  const kill = () => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("close", () => process.removeListener("exit", kill));
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on("line", (line) => logger.warn(line));
+  }
+  return child;
+}
+
+function waitFor(
+  child: ChildProcess,
+  { image }: NativeRun,
+  server: OsServer,
+  lines: readonly string[],
+): Promise<ExitStatus> {
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", async (code, signal) => {
+      await server.drained();
+      const signalNumber = signal ? constants.signals[signal] : 0;
+      resolve(exitStatusOf({ code, signal, signalNumber, lines }, image.sourceMap));
+    });
+  });
+}

@@ -1,0 +1,82 @@
+import { spawn } from "node:child_process";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { CompiledApp } from "../../host-sim/compiler/compile.ts";
+import type { NativeProgram } from "../../host-sim/device/app.ts";
+import type { Manifest } from "../../host-sim/imagepackage/manifest.ts";
+import { buildNative, type Preset } from "../../host-sim/lab/native-build.ts";
+import { packageFolder } from "../../host-sim/paths.ts";
+
+/** CMake's folder of one test file: two that build in the same one would disturb each other. */
+export const buildFolder = (name: string) => join(packageFolder(), "build/native", `test-${name}`);
+
+/** Builds a compiled app; each has a program file of its own, the libraries are shared. */
+export async function buildApp(options: {
+  readonly folder: string;
+  readonly name: string;
+  readonly app: CompiledApp;
+  readonly manifest: Manifest;
+  readonly preset?: Preset;
+}): Promise<NativeProgram> {
+  const { folder, name, app, preset = "linux-debug" } = options;
+  const input = join(folder, "input", name);
+  mkdirSync(input, { recursive: true });
+  const wasmFile = join(input, "app.wasm");
+  const manifestFile = join(input, "app_manifest.json");
+  writeFileSync(wasmFile, app.wasm);
+  writeFileSync(`${wasmFile}.map`, app.sourceMap);
+  writeFileSync(manifestFile, JSON.stringify(options.manifest));
+  const built = await buildNative({ preset, folder, wasmFile, manifestFile });
+  const file = join(folder, "bin", `app-${name}`);
+  copyFileSync(built.file, file);
+  return { ...built, file };
+}
+
+/** Builds the C program that calls the libraries. */
+export function buildLibraryTests(folder: string): Promise<NativeProgram> {
+  const unused = join(packageFolder(), "app_manifest.json");
+  const target = "library_tests";
+  return buildNative({
+    preset: "linux-debug",
+    folder,
+    wasmFile: unused,
+    manifestFile: unused,
+    target,
+  });
+}
+
+export interface Outcome {
+  readonly code: number | null;
+  /** Standard output, a line an element. */
+  readonly lines: readonly string[];
+  readonly stderr: string;
+}
+
+/** Runs a scenario of the library tests. @param socket of the operating system; none when absent */
+export function runScenario(
+  program: NativeProgram,
+  scenario: string,
+  socket?: string,
+): Promise<Outcome> {
+  const child = spawn(program.file, [scenario], {
+    env: {
+      LD_LIBRARY_PATH: program.libraries,
+      ...(socket === undefined ? {} : { SPHERULE_OS_SOCKET: socket }),
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    stderr += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) =>
+      resolve({ code, lines: stdout.split("\n").filter((line) => line !== ""), stderr }),
+    );
+  });
+}
