@@ -15,7 +15,7 @@ for (const body of ["native", "arm"]) {
     assert.is(code, 0, stderr);
     assert.match(stdout, /"temperature":/);
     assert.match(stderr, /thermometer started/);
-    assert.match(stderr, /goodbye[^]*the app ended with exit code 0/);
+    assert.match(stderr, /goodbye[\s\S]*the app ended with exit code 0/);
   });
 }
 
