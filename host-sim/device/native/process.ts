@@ -34,6 +34,11 @@ export interface NativeRun {
 /** How long an app may take to end after SIGTERM. */
 const PATIENCE_MS = 10_000;
 const CANNOT_START = 127;
+/** What a sanitizer finds must not look like an exit code of the app's own. */
+const SANITIZERS = {
+  ASAN_OPTIONS: "abort_on_error=1:exitcode=99",
+  UBSAN_OPTIONS: "abort_on_error=1:print_stacktrace=1",
+};
 
 /** Runs an app as a process of its own: the bodies "native" and "arm". */
 export function runNative(run: NativeRun): RunningApp {
@@ -116,7 +121,7 @@ function start({ image, program, logger }: NativeRun, folder: string): ChildProc
     program.file,
   ];
   const child = spawn(command, [...before, ...image.manifest.CmdArgs], {
-    env: program.emulator ? {} : { ...own, ASAN_OPTIONS: "abort_on_error=1" },
+    env: program.emulator ? {} : { ...own, ...SANITIZERS },
     stdio: ["ignore", "pipe", "pipe"],
   });
   // A lab that ends in a hurry leaves no process behind.

@@ -59,7 +59,11 @@ static struct wire_span take(struct wire_reader *reader, size_t length)
 uint16_t wire_get_u16(struct wire_reader *reader)
 {
     struct wire_span span = take(reader, 2);
-    return span.length == 2 ? (uint16_t)(span.data[0] | span.data[1] << 8) : 0;
+    if (span.length != 2) {
+        return 0;
+    }
+    uint32_t value = (uint32_t)span.data[0] | (uint32_t)span.data[1] << 8;
+    return (uint16_t)value;
 }
 
 uint32_t wire_get_u32(struct wire_reader *reader)
