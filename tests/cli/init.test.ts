@@ -294,22 +294,26 @@ test("the workflow deploys only when all secrets are there", async () => {
   }
 });
 
-test("workflows and README of a project name only scripts and commands that exist", () => {
-  const { scripts } = JSON.parse(read(templates, "package.json"));
-  const commands = createProgram().commands.map((command) => command.name());
-  const texts = [
-    ...Object.values(workflow.jobs).flatMap(({ steps }) => steps.map(({ run }) => run ?? "")),
-    read(templates, "README.md"),
-    ...Object.values<string>(scripts),
-  ].join("\n");
-  const named = (pattern: RegExp) => [...texts.matchAll(pattern)].map(([, name]) => name ?? "");
-  const used = named(/\bspherule ([a-z-]+)/g);
-  assert.ok(used.length > 8);
-  for (const command of used) assert.ok(commands.includes(command), command);
-  for (const script of named(/\bnpm (?:run )?(?!install|run\b)([a-z]+)/g)) {
-    if (script !== "for") assert.ok(script in scripts, script);
-  }
-});
+for (const [what, folder, workflowFile] of [
+  ["a new project", templates, ".github/workflows/spherule.yml"],
+  ["Spherule", packageFolder(), ".github/workflows/ci.yml"],
+] as const) {
+  test(`workflow and README of ${what} name only scripts and commands that exist`, () => {
+    const { scripts } = JSON.parse(read(folder, "package.json"));
+    const commands = createProgram().commands.map((command) => command.name());
+    const { jobs } = parse(read(folder, workflowFile)) as Workflow;
+    const steps = Object.values(jobs).flatMap((job) => job.steps.map(({ run }) => run ?? ""));
+    const blocks = read(folder, "README.md").matchAll(/^ {4}.+$|`[^`]+`/gm);
+    const text = [...steps, ...blocks].join("\n");
+    const named = (pattern: RegExp) => [...text.matchAll(pattern)].map(([, name]) => name ?? "");
+    const used = named(/\bnpx spherule ([a-z][a-z-]*)/g);
+    assert.ok(used.length > 1);
+    for (const command of used) assert.ok(commands.includes(command), command);
+    const run = named(/\bnpm (?:run )?(?!install\b|ci\b|run\b)([a-z]+)/g);
+    assert.ok(run.length > 2);
+    for (const script of run) assert.ok(script in scripts, script);
+  });
+}
 
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
