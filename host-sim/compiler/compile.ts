@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LabError, messageOf, systemErrorCode } from "../errors.ts";
+import { sourceFile, withFilePaths } from "./own-package.ts";
 
 export interface CompileRequest {
   /** The folder with `asconfig.json`. */
@@ -65,15 +66,15 @@ export async function compileApp(request: CompileRequest): Promise<CompiledApp> 
   if (error || !(wasm instanceof Uint8Array)) throw doesNotCompile(messages, error);
   return {
     wasm,
-    sourceMap: withoutRoot(String(written.get("app.wasm.map") ?? "{}")),
+    sourceMap: withPaths(String(written.get("app.wasm.map") ?? "{}")),
     milliseconds: Math.round(performance.now() - started),
   };
 }
 
 /** The compiler puts `./app` before all sources; without it they are paths in the project. */
-function withoutRoot(sourceMap: string): string {
-  const { sourceRoot: _root, ...rest } = JSON.parse(sourceMap);
-  return JSON.stringify(rest);
+function withPaths(sourceMap: string): string {
+  const { sourceRoot: _root, sources = [], ...rest } = JSON.parse(sourceMap);
+  return JSON.stringify({ ...rest, sources: sources.map(withFilePaths) });
 }
 
 async function configuration(projectFolder: string): Promise<{ entries: string[] }> {
@@ -94,7 +95,7 @@ async function configuration(projectFolder: string): Promise<{ entries: string[]
 /** Entries on the command line come on top of the configured ones, so the configuration has none. */
 async function readText(name: string, baseDir: string, request: CompileRequest) {
   try {
-    const text = await readFile(join(baseDir, name), "utf8");
+    const text = await readFile(sourceFile(name, baseDir), "utf8");
     if (name !== "asconfig.json") return text;
     const { entries: _entries, ...rest } = JSON.parse(text);
     return JSON.stringify(rest);
@@ -119,7 +120,7 @@ async function listSources(folder: string): Promise<string[] | null> {
 }
 
 function doesNotCompile(messages: readonly string[], error: Error | null): LabError {
-  const text = messages.join("").trim();
+  const text = withFilePaths(messages.join("").trim());
   return new LabError(
     "app-does-not-compile",
     `The app does not compile.\n${text || messageOf(error)}`,

@@ -28,6 +28,9 @@ export interface BuiltApp extends AppImage {
 /** The hardware definition of the project, or the reference development board's. */
 const HARDWARE = "hardware-definitions/mt3620_rdb.json";
 
+/** What apps import from our package; in a checkout it changes without a new version. */
+const SDK = ["assembly/sphere", "assembly/drivers"];
+
 /**
  * Builds the app of a project: manifest, hardware definition, wasm. The wasm is kept in the
  * project's `build/app` and made anew only when a source has changed.
@@ -86,18 +89,18 @@ function keep(folder: string, compiled: CompiledApp, digest: string): void {
   writeAtomically(join(folder, "sources.sha256"), digest);
 }
 
-/** Over every source with its name, the compiler's settings and our own version. */
+/** Over every source with its name, the SDK's too, the compiler's settings and our own version. */
 function digestOf(projectFolder: string, target: Target): string {
   const hash = createHash("sha256").update(`${packageVersion()} ${target}\n`);
-  const files = [
-    join(projectFolder, "asconfig.json"),
-    ...sourcesBelow(join(projectFolder, "assembly")),
-  ];
-  for (const file of files) {
-    const name = relative(projectFolder, file);
-    const content = readIfThere(file) ?? "";
-    hash.update(`${name} ${Buffer.byteLength(content)}\n`).update(content);
-  }
+  const include = (folder: string, files: readonly string[]) => {
+    for (const file of files) {
+      const content = readIfThere(file) ?? "";
+      hash.update(`${relative(folder, file)} ${Buffer.byteLength(content)}\n`).update(content);
+    }
+  };
+  const sources = sourcesBelow(join(projectFolder, "assembly"));
+  include(projectFolder, [join(projectFolder, "asconfig.json"), ...sources]);
+  for (const folder of SDK) include(packageFolder(), sourcesBelow(join(packageFolder(), folder)));
   return hash.digest("hex");
 }
 

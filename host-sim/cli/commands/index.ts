@@ -6,6 +6,7 @@ import { register as exec } from "./exec.ts";
 import { register as hardwareDefinition } from "./hardware-definition.ts";
 import { register as hub } from "./hub/hub.ts";
 import { register as imagePackage } from "./image-package.ts";
+import { register as init } from "./init.ts";
 import { register as message } from "./message.ts";
 import { register as method } from "./method.ts";
 import { register as packageProject } from "./package.ts";
@@ -17,6 +18,7 @@ import { register as twin } from "./twin.ts";
 
 /** Each noun adds its commands to the program. The order here is the order of `--help`. */
 export const nouns: readonly ((program: Command) => void)[] = [
+  init,
   start,
   build,
   packageProject,

@@ -16,7 +16,10 @@ const UNREACHABLE = 64;
 const OUT_OF_MEMORY = 66;
 /** AssemblyScript's allocator traps here when the memory is full. */
 const ALLOCATOR = /^~lib\/rt\/tlsf\//;
-const LIBRARY = /^~lib\//;
+/** AssemblyScript's own library. */
+const BUILT_IN = /^~lib\//;
+/** The same, and packages: the SDK of an app in a project of its own. */
+const LIBRARY = /^(~lib|node_modules)\//;
 const MOST_FRAMES = 12;
 
 interface Frame {
@@ -47,16 +50,18 @@ function reportOf(
   frames: readonly Frame[],
   code: number,
 ): string[] {
-  // A place in the library says nothing to its user: the first frame of the app does.
-  const own = [place, ...frames.map((frame) => frame.place)].find(
-    (candidate) => candidate !== undefined && !LIBRARY.test(candidate),
-  );
-  const where = own ?? place;
+  // A place in a library says little to its user: the first frame of the app does.
+  const places = [place, ...frames.map((frame) => frame.place)].filter(isPlace);
+  const where =
+    places.find((each) => !LIBRARY.test(each)) ?? places.find((each) => !BUILT_IN.test(each));
+  const at = where ?? place;
   return [
-    `the app ended with exit code ${code}: ${what}${where ? ` at ${where}` : ""}`,
+    `the app ended with exit code ${code}: ${what}${at ? ` at ${at}` : ""}`,
     ...frames.slice(0, MOST_FRAMES).map((frame) => `  in ${frame.name} (${frame.place ?? "?"})`),
   ];
 }
+
+const isPlace = (place: string | undefined): place is string => place !== undefined;
 
 /** V8 writes `at name (wasm://wasm/…:wasm-function[N]:0xOFFSET)`; offsets count in the whole file. */
 function framesOf(error: unknown, sourceMap: string | undefined): Frame[] {
