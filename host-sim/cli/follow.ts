@@ -1,12 +1,18 @@
 import type { LabEvent } from "../lab/api.ts";
 import type { LabContext } from "./context.ts";
 
-/** Reads the running lab's events until the signal is aborted or the lab ends. */
-export async function* followEvents(
+/**
+ * The running lab's events until the signal is aborted or the lab ends. When the promise is kept the
+ * lab knows its reader: no event from then on is missed.
+ */
+export async function followEvents(
   lab: LabContext,
   signal: AbortSignal,
-): AsyncGenerator<LabEvent> {
-  const response = await fetch(`${lab.api}/events`, { signal });
+): Promise<AsyncGenerator<LabEvent>> {
+  return readEvents(await fetch(`${lab.api}/events`, { signal }));
+}
+
+async function* readEvents(response: Response): AsyncGenerator<LabEvent> {
   if (!response.body) return;
   const decoder = new TextDecoder();
   let buffered = "";

@@ -65,7 +65,7 @@ async function* messages(
   from: number | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<StoredMessage> {
-  const live = followEvents(lab, signal);
+  const live = await followEvents(lab, signal);
   let next = 0;
   if (from !== undefined) {
     for (const message of await callLab<StoredMessage[]>(lab, "GET", `/telemetry?from=${from}`)) {
