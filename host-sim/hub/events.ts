@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock/index.ts";
-import type { Store } from "../store/index.ts";
+import type { Change, Store } from "../store/index.ts";
 import type { Device } from "./devices.ts";
 
 /** A stored device-to-cloud message, as readers of the events endpoint see it. */
@@ -59,34 +59,40 @@ export function createEvents(store: Store, clock: Clock) {
   let stored = store.get<number>("hub/next-event") ?? 0;
   let next = stored;
   let queue: Waiting[] = [];
+  let storing: Promise<void> | undefined;
 
-  function write(batch: readonly Waiting[]): void {
-    store.transaction(() => {
-      for (const { message } of batch) {
-        store.put(key(message.sequenceNumber), message);
-        if (message.sequenceNumber >= KEPT) store.delete(key(message.sequenceNumber - KEPT));
-      }
-      store.put("hub/next-event", next);
-    });
+  function changesOf(batch: readonly Waiting[], end: number): Change[] {
+    const changes: Change[] = [["hub/next-event", end]];
+    for (const { message } of batch) {
+      changes.push([key(message.sequenceNumber), message]);
+      const oldest = message.sequenceNumber - KEPT;
+      if (oldest >= 0) changes.push([key(oldest), undefined]);
+    }
+    return changes;
   }
 
   /** One transaction for all that came meanwhile: a commit costs more than many writes. */
-  function flush(): void {
-    if (queue.length === 0) return;
-    const batch = queue;
-    queue = [];
-    write(batch);
-    stored = next;
-    for (const { message, onStored } of batch) {
-      onStored?.();
-      for (const listener of listeners) listener(message);
+  async function storeQueue(): Promise<void> {
+    await new Promise(setImmediate);
+    while (queue.length > 0) {
+      const batch = queue;
+      const end = next;
+      queue = [];
+      await store.putSoon(changesOf(batch, end));
+      stored = end;
+      for (const { message, onStored } of batch) {
+        onStored?.();
+        for (const listener of listeners) listener(message);
+      }
     }
+    storing = undefined;
   }
 
-  function add(message: NewMessage, onStored?: () => void): StoredMessage {
+  function enqueue(message: NewMessage, onStored?: () => void): StoredMessage {
     const enqueuedTime = new Date(clock.now()).toISOString();
     const complete = { sequenceNumber: next++, enqueuedTime, ...message };
     queue.push({ message: complete, onStored });
+    storing ??= storeQueue();
     return complete;
   }
 
@@ -94,18 +100,15 @@ export function createEvents(store: Store, clock: Clock) {
     get nextSequenceNumber() {
       return stored;
     },
-    /** When it returns the message is kept. */
-    append(message: NewMessage): StoredMessage {
-      const complete = add(message);
-      flush();
-      return complete;
-    },
+    /** When it resolves the message is kept. */
+    append: (message: NewMessage): Promise<StoredMessage> =>
+      new Promise((resolve) => {
+        const complete = enqueue(message, () => resolve(complete));
+      }),
     /** Keeps the message soon; `onStored` is called when it is, and may acknowledge it. */
-    enqueue(message: NewMessage, onStored?: () => void): void {
-      if (queue.length === 0) setImmediate(flush);
-      add(message, onStored);
-    },
-    flush,
+    enqueue,
+    /** When it resolves all that came before is kept. */
+    flush: async (): Promise<void> => storing,
     /** Messages from `sequenceNumber` on that are kept now. */
     *read(sequenceNumber = 0): Iterable<StoredMessage> {
       for (let at = Math.max(sequenceNumber, stored - KEPT, 0); at < stored; at++) {

@@ -77,7 +77,7 @@ export async function startCloud(options: CloudOptions) {
     },
     async stop(): Promise<void> {
       await listeners.stop();
-      hub.stop();
+      await hub.stop();
     },
   };
 }

@@ -127,7 +127,7 @@ export async function startHub(
     async stop() {
       await Promise.all(clients.map((client) => client.endAsync(true)));
       await server.stop();
-      hub.stop();
+      await hub.stop();
     },
   };
 }

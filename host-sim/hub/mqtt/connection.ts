@@ -5,6 +5,7 @@ import type { Clock, TimerHandle } from "../../clock/index.ts";
 import type { QueuedMessage } from "../c2d.ts";
 import type { DeviceConnection } from "../connections.ts";
 import { type Device, idOf } from "../devices.ts";
+import { connectionProperties } from "../events.ts";
 import type { Hub } from "../hub.ts";
 import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
@@ -43,7 +44,8 @@ export interface Accepted {
 export class MqttConnection implements DeviceConnection {
   readonly hub: Hub;
   readonly device: Device;
-  readonly modelId: string;
+  /** What the hub notes on each message of this connection. */
+  readonly annotations: Readonly<Record<string, string>>;
   readonly subscriptions: Map<Subscription, number>;
   readonly #accepted: Accepted;
   readonly #inFlight = new Map<number, { readonly sequence: number; readonly token: string }>();
@@ -51,6 +53,8 @@ export class MqttConnection implements DeviceConnection {
   readonly #since: string;
   #nextPacketId = 1;
   #silence: TimerHandle | undefined;
+  #heard: number;
+  #corked = false;
   #open = true;
   #graceful = false;
 
@@ -58,9 +62,10 @@ export class MqttConnection implements DeviceConnection {
     this.#accepted = accepted;
     this.hub = accepted.hub;
     this.device = accepted.device;
-    this.modelId = accepted.modelId;
+    this.annotations = connectionProperties(accepted.device, accepted.modelId);
     this.subscriptions = accepted.session.subscriptions;
     this.#since = new Date(accepted.hub.clock.now()).toISOString();
+    this.#heard = accepted.transportClock.monotonic();
     this.#watchSilence();
     const { validUntil, hub } = accepted;
     if (validUntil === undefined) return;
@@ -89,7 +94,7 @@ export class MqttConnection implements DeviceConnection {
   /** Handles a packet after CONNECT. */
   receive(packet: Packet): void {
     if (!this.#open) return;
-    this.#watchSilence();
+    this.#heard = this.#accepted.transportClock.monotonic();
     switch (packet.cmd) {
       case "publish":
         onPublish(this, packet);
@@ -122,7 +127,15 @@ export class MqttConnection implements DeviceConnection {
       this.refuse("protocol-error", "The device does not read what it is sent.");
       return;
     }
+    this.#corkForThisTurn();
     socket.write(generate(packet));
+  }
+
+  /** PUBACK; thousands a second go out, so it is written by hand. */
+  acknowledge(packetId: number): void {
+    if (!this.#open) return;
+    this.#corkForThisTurn();
+    this.#accepted.socket.write(Buffer.from([0x40, 2, packetId >> 8, packetId & 0xff]));
   }
 
   sendDesired(patch: JsonObject): void {
@@ -215,14 +228,28 @@ export class MqttConnection implements DeviceConnection {
     if (this.hub.c2d.holds(this.id, held.token)) this.hub.c2d.complete(this.id, held.token);
   }
 
+  /** What is sent in one turn leaves in one TLS record and one system call. */
+  #corkForThisTurn(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    const { socket } = this.#accepted;
+    socket.cork();
+    queueMicrotask(() => {
+      this.#corked = false;
+      socket.uncork();
+    });
+  }
+
+  /** A timer is set once a span of silence, not once a packet. */
   #watchSilence(): void {
     const { transportClock, connect } = this.#accepted;
     const asked = (connect.keepalive ?? 0) * 1500;
     const limit = asked === 0 ? LONGEST_SILENCE_MS : Math.min(asked, LONGEST_SILENCE_MS);
-    transportClock.clearTimer(this.#silence);
-    this.#silence = transportClock.setTimer(limit, () =>
-      this.refuse("keep-alive", `Nothing came for ${limit / 1000} s.`),
-    );
+    const left = this.#heard + limit - transportClock.monotonic();
+    this.#silence = transportClock.setTimer(left, () => {
+      if (this.#heard + limit > transportClock.monotonic()) this.#watchSilence();
+      else this.refuse("keep-alive", `Nothing came for ${limit / 1000} s.`);
+    });
   }
 
   #sendWill(): void {

@@ -1,7 +1,7 @@
 import type { IPublishPacket, ISubscribePacket } from "mqtt-packet";
 import { messageOf } from "../../errors.ts";
 import { HubError } from "../errors.ts";
-import { connectionProperties, type NewMessage } from "../events.ts";
+import type { NewMessage } from "../events.ts";
 import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
 import { twinForDevice } from "../twins.ts";
@@ -23,13 +23,14 @@ export function onPublish(connection: MqttConnection, packet: IPublishPacket): v
     connection.refuse("forbidden-topic", `A device may not publish to ${packet.topic}.`);
     return;
   }
-  const payload = Buffer.from(packet.payload);
+  const { payload } = packet;
+  const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
   const acknowledge = () => {
-    if (packet.qos === 1) connection.send({ cmd: "puback", messageId: packet.messageId });
+    if (packet.qos === 1) connection.acknowledge(packet.messageId ?? 0);
   };
   if (publication.kind === "telemetry") {
-    onTelemetry(connection, publication.bag, packet, payload, acknowledge);
-  } else if (serve(connection, publication, payload)) acknowledge();
+    onTelemetry(connection, publication.bag, packet, bytes, acknowledge);
+  } else if (serve(connection, publication, bytes)) acknowledge();
 }
 
 /** @returns false when the connection was closed over it */
@@ -91,7 +92,7 @@ export function storeTelemetry(
   if (payload.length + Buffer.byteLength(bag) > LARGEST_MESSAGE) {
     throw new HubError("MessageTooLarge", `A message has at most ${LARGEST_MESSAGE} bytes.`);
   }
-  const { hub, device, modelId } = connection;
+  const { hub, device, annotations } = connection;
   hub.limits.take("telemetry");
   hub.limits.spend(payload.length);
   const message: NewMessage = {
@@ -104,7 +105,7 @@ export function storeTelemetry(
       ...(packet.dup ? { "mqtt-dup": "true" } : {}),
       ...more,
     },
-    systemProperties: { ...system, ...connectionProperties(device, modelId) },
+    systemProperties: { ...system, ...annotations },
   };
   hub.events.enqueue(message, onStored);
 }

@@ -57,7 +57,7 @@ function requireDevice(hub: Hub, request: HttpRequest): void {
   hub.devices.touch(id);
 }
 
-function takeEvents(hub: Hub, request: HttpRequest): HttpAnswer {
+async function takeEvents(hub: Hub, request: HttpRequest): Promise<HttpAnswer> {
   const device = hub.devices.get(idFrom(request.parameters));
   const batch = request.headers["content-type"]?.startsWith(BATCH_TYPE);
   const messages = batch ? batchOf(request.json()) : [single(request)];
@@ -66,18 +66,19 @@ function takeEvents(hub: Hub, request: HttpRequest): HttpAnswer {
     throw new HubError("MessageTooLarge", `Messages have at most ${LARGEST_MESSAGE} bytes`);
   }
   const { modelId } = hub.twins.get(idOf(device));
-  for (const { body, headers } of messages) {
+  const kept = messages.map(({ body, headers }) => {
     hub.limits.take("telemetry");
     hub.limits.spend(body.length);
     const { properties, system } = propertiesOf(headers);
-    hub.events.append({
+    return hub.events.append({
       deviceId: device.deviceId,
       ...(device.moduleId === undefined ? {} : { moduleId: device.moduleId }),
       body: body.toString("base64"),
       properties,
       systemProperties: { ...system, ...connectionProperties(device, modelId) },
     });
-  }
+  });
+  await Promise.all(kept);
   return { status: 204 };
 }
 

@@ -50,7 +50,7 @@ export async function serveHub(
         return hub.c2d.enqueue(request.deviceId, { body: Buffer.from(request.text) }).sequence;
       case "stop":
         await listeners.stop();
-        hub.stop();
+        await hub.stop();
         await store.close();
         return hub.refusals.list().length;
     }
