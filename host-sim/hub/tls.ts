@@ -1,6 +1,6 @@
-import type { X509Certificate } from "node:crypto";
+import { constants, type X509Certificate } from "node:crypto";
 import type { TLSSocket, TlsOptions } from "node:tls";
-import { parseCertificate, type ServerCredentials } from "../pki/index.ts";
+import type { ServerCredentials } from "../pki/index.ts";
 import type { Peer } from "./mqtt/authenticate.ts";
 
 const LONGEST_CHAIN = 8;
@@ -12,6 +12,8 @@ const LONGEST_CHAIN = 8;
 export function tlsOptions(credentials: ServerCredentials): TlsOptions {
   return {
     ...credentials,
+    // A resumed session has the leaf but not the intermediates that came with it.
+    secureOptions: constants.SSL_OP_NO_TICKET,
     minVersion: "TLSv1.2",
     requestCert: true,
     rejectUnauthorized: false,
@@ -23,11 +25,11 @@ export function peerOf(socket: TLSSocket): Peer {
   const leaf = socket.getPeerX509Certificate();
   const presented: X509Certificate[] = [];
   for (let next = leaf?.issuerCertificate; next && presented.length < LONGEST_CHAIN; ) {
-    presented.push(parseCertificate(next.raw));
+    presented.push(next);
     if (next.issuerCertificate === next) break;
     next = next.issuerCertificate;
   }
-  return { leaf: leaf && parseCertificate(leaf.raw), presented };
+  return { leaf, presented };
 }
 
 /** `host:port` of the other end. */

@@ -38,7 +38,8 @@ export function createWebSockets(mqtt: Acceptor, amqp: AmqpAcceptor): WebSockets
         streams.add(stream);
         stream.on("close", () => streams.delete(stream));
         const tls = request.socket as TLSSocket;
-        if (webSocket.protocol === MQTT) mqtt({ ...peerOf(tls), stream, address: addressOf(tls) });
+        const identify = () => peerOf(tls);
+        if (webSocket.protocol === MQTT) mqtt({ identify, stream, address: addressOf(tls) });
         else if (webSocket.protocol === AMQP) amqp(stream);
         else webSocket.close(1002, "The subprotocol is mqtt or AMQPWSB10.");
       });

@@ -9,7 +9,7 @@ import { connectionProperties } from "../events.ts";
 import type { Hub } from "../hub.ts";
 import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
-import { onPublish, onSubscribe, storeTelemetry } from "./handlers.ts";
+import { onPublish, onSubscribe, onUnsubscribe, storeTelemetry } from "./handlers.ts";
 import { formatBag } from "./property-bag.ts";
 import { parsePublication, type Subscription } from "./topics.ts";
 
@@ -22,6 +22,8 @@ export interface Session {
 
 /** The service ends a silent connection after 1.5 times the keep-alive, at most after this. */
 const LONGEST_SILENCE_MS = 1_767_000;
+/** A sender that is faster than the store is not read from until it catches up. */
+const MOST_UNSTORED = 1_000;
 /** A reader that does not keep up is cut off instead of filling the memory. */
 const LARGEST_BACKLOG = 4 * 1024 * 1024;
 
@@ -55,6 +57,7 @@ export class MqttConnection implements DeviceConnection {
   #silence: TimerHandle | undefined;
   #heard: number;
   #corked = false;
+  #unstored = 0;
   #open = true;
   #graceful = false;
 
@@ -103,7 +106,7 @@ export class MqttConnection implements DeviceConnection {
         onSubscribe(this, packet);
         return;
       case "unsubscribe":
-        this.send({ cmd: "unsuback", messageId: packet.messageId ?? 0 } as Packet);
+        onUnsubscribe(this, packet);
         return;
       case "puback":
         this.#complete(packet.messageId ?? 0);
@@ -136,6 +139,17 @@ export class MqttConnection implements DeviceConnection {
     if (!this.#open) return;
     this.#corkForThisTurn();
     this.#accepted.socket.write(Buffer.from([0x40, 2, packetId >> 8, packetId & 0xff]));
+  }
+
+  /** Counts a message until the answer is called, which is when it is kept. */
+  hold(): () => void {
+    const { socket } = this.#accepted;
+    this.#unstored += 1;
+    if (this.#unstored === MOST_UNSTORED) socket.pause();
+    return () => {
+      this.#unstored -= 1;
+      if (this.#unstored === MOST_UNSTORED / 2) socket.resume();
+    };
   }
 
   sendDesired(patch: JsonObject): void {

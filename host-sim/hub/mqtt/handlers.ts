@@ -1,4 +1,4 @@
-import type { IPublishPacket, ISubscribePacket } from "mqtt-packet";
+import type { IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from "mqtt-packet";
 import { messageOf } from "../../errors.ts";
 import { HubError } from "../errors.ts";
 import type { NewMessage } from "../events.ts";
@@ -67,8 +67,12 @@ function onTelemetry(
   payload: Buffer,
   onStored: () => void,
 ): void {
+  const release = connection.hold();
   try {
-    storeTelemetry(connection, bag, packet, payload, {}, onStored);
+    storeTelemetry(connection, bag, packet, payload, {}, () => {
+      release();
+      onStored();
+    });
   } catch (error) {
     connection.refuse(refusalOf(error), messageOf(error));
   }
@@ -179,4 +183,13 @@ export function onSubscribe(connection: MqttConnection, packet: ISubscribePacket
   connection.send({ cmd: "suback", messageId: packet.messageId, granted });
   connection.deliverMessages();
   connection.hub.connections.subscriptionsChanged();
+}
+
+export function onUnsubscribe(connection: MqttConnection, packet: IUnsubscribePacket): void {
+  for (const filter of packet.unsubscriptions) {
+    const kind = parseSubscription(filter, connection.device);
+    if (kind) connection.subscriptions.delete(kind);
+  }
+  // The types ask for what only MQTT 5 has.
+  connection.send({ cmd: "unsuback", messageId: packet.messageId } as Packet);
 }

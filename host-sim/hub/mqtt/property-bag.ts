@@ -26,14 +26,18 @@ export function parseBag(text: string): MessageProperties {
   for (const pair of text.split("&")) {
     if (pair === "") continue;
     const at = pair.indexOf("=");
-    const name = decodeURIComponent(at < 0 ? pair : pair.slice(0, at));
-    const value = at < 0 ? null : decodeURIComponent(pair.slice(at + 1));
+    const name = decode(at < 0 ? pair : pair.slice(0, at));
+    const value = at < 0 ? null : decode(pair.slice(at + 1));
     if (name.startsWith("$.")) {
       const short = name.slice(2);
       system[SYSTEM_NAMES[short] ?? short] = value ?? "";
     } else if (name !== "?") properties[name] = value;
   }
   return { properties, system };
+}
+
+function decode(text: string): string {
+  return text.includes("%") ? decodeURIComponent(text) : text;
 }
 
 /** Writes properties in order, percent-encoded. */

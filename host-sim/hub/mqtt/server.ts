@@ -23,7 +23,7 @@ export function createMqttServer(accept: Acceptor, options: MqttServerOptions): 
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     socket.setNoDelay(true);
-    accept({ ...peerOf(socket), stream: socket, address: addressOf(socket) });
+    accept({ identify: () => peerOf(socket), stream: socket, address: addressOf(socket) });
   }
 
   return {
