@@ -39,13 +39,17 @@ export function createDeviceAuthority(): Authority {
 }
 
 /** A fresh key and leaf, valid for a day as the Security Service's are. */
-export function issueDevice(authority: Authority, deviceId: string): DeviceCredentials {
+export function issueDevice(
+  authority: Authority,
+  deviceId: string,
+  now = Date.now(),
+): DeviceCredentials {
   const { publicKey, privateKey } = generateKeyPair();
   const cert = createCertificate({
     ...{ subject: { CN: deviceId }, issuer: authority.subject, publicKey },
     issuerKey: authority.key,
-    notBefore: Date.now() - 60_000,
-    notAfter: Date.now() + DAY_MS,
+    notBefore: now - 60_000,
+    notAfter: now + DAY_MS,
     usage: "client",
   });
   return { deviceId, cert, key: privateKeyPem(privateKey) };
