@@ -59,7 +59,7 @@ export function createEvents(store: Store, clock: Clock) {
   let stored = store.get<number>("hub/next-event") ?? 0;
   let next = stored;
   let queue: Waiting[] = [];
-  let storing: Promise<void> | undefined;
+  let storing: Promise<void> = Promise.resolve();
 
   function changesOf(batch: readonly Waiting[], end: number): Change[] {
     const changes: Change[] = [["hub/next-event", end]];
@@ -71,28 +71,31 @@ export function createEvents(store: Store, clock: Clock) {
     return changes;
   }
 
-  /** One transaction for all that came meanwhile: a commit costs more than many writes. */
+  /** One transaction for all of a turn: a commit costs more than many writes. */
   async function storeQueue(): Promise<void> {
-    await new Promise(setImmediate);
-    while (queue.length > 0) {
-      const batch = queue;
-      const end = next;
-      queue = [];
-      await store.putSoon(changesOf(batch, end));
-      stored = end;
-      for (const { message, onStored } of batch) {
-        onStored?.();
-        for (const listener of listeners) listener(message);
-      }
+    const batch = queue;
+    const end = next;
+    queue = [];
+    await store.putSoon(changesOf(batch, end));
+    stored = end;
+    for (const { message, onStored } of batch) {
+      onStored?.();
+      for (const listener of listeners) listener(message);
     }
-    storing = undefined;
+  }
+
+  /** The next turn's messages do not wait for this turn's commit; commits keep their order. */
+  async function storeSoon(): Promise<void> {
+    const before = storing;
+    await new Promise(setImmediate);
+    await Promise.all([storeQueue(), before]);
   }
 
   function enqueue(message: NewMessage, onStored?: () => void): StoredMessage {
     const enqueuedTime = new Date(clock.now()).toISOString();
     const complete = { sequenceNumber: next++, enqueuedTime, ...message };
+    if (queue.length === 0) storing = storeSoon();
     queue.push({ message: complete, onStored });
-    storing ??= storeQueue();
     return complete;
   }
 
@@ -108,7 +111,7 @@ export function createEvents(store: Store, clock: Clock) {
     /** Keeps the message soon; `onStored` is called when it is, and may acknowledge it. */
     enqueue,
     /** When it resolves all that came before is kept. */
-    flush: async (): Promise<void> => storing,
+    flush: (): Promise<void> => storing,
     /** Messages from `sequenceNumber` on that are kept now. */
     *read(sequenceNumber = 0): Iterable<StoredMessage> {
       for (let at = Math.max(sequenceNumber, stored - KEPT, 0); at < stored; at++) {

@@ -39,7 +39,9 @@ test("devices that come and go lose nothing that was acknowledged, and keep thei
   });
   await lab.stop();
   assert.equal(counts.problems, []);
-  assert.is(counts.telemetryAcknowledged, DEVICES * MESSAGES);
+  assert.ok(counts.telemetryAcknowledged >= DEVICES * MESSAGES);
+  assert.is(counts.telemetryStored - counts.telemetryRepeated, counts.telemetryAcknowledged);
+  assert.ok(counts.messagesRepeated > 0, "no message had to come again");
   assert.is(counts.messagesReceived, counts.messagesSent);
   assert.ok(counts.messagesSent > 0);
   assert.ok(counts.renewals > DEVICES, `${counts.renewals} renewals`);

@@ -113,27 +113,29 @@ function lowerCased(properties: Readonly<Record<string, unknown>>): Record<strin
   );
 }
 
-const SYSTEM_HEADERS: Readonly<Record<string, string>> = {
-  "iothub-messageid": "message-id",
-  "iothub-correlationid": "correlation-id",
-  "iothub-userid": "user-id",
-  "iothub-contenttype": "content-type",
-  "iothub-contentencoding": "content-encoding",
-  "iothub-interface-id": "iothub-interface-id",
-  "iothub-to": "to",
-};
+const SYSTEM_HEADERS = new Map(
+  Object.entries({
+    "iothub-messageid": "message-id",
+    "iothub-correlationid": "correlation-id",
+    "iothub-userid": "user-id",
+    "iothub-contenttype": "content-type",
+    "iothub-contentencoding": "content-encoding",
+    "iothub-interface-id": "iothub-interface-id",
+    "iothub-to": "to",
+  }),
+);
 
 function propertiesOf(headers: Readonly<Record<string, unknown>>) {
-  const properties: Record<string, string> = {};
-  const system: Record<string, string> = {};
+  const properties: [string, string][] = [];
+  const system: [string, string][] = [];
   for (const [name, value] of Object.entries(headers)) {
-    const systemName = SYSTEM_HEADERS[name];
-    if (systemName !== undefined) system[systemName] = String(value);
+    const systemName = SYSTEM_HEADERS.get(name);
+    if (systemName !== undefined) system.push([systemName, String(value)]);
     else if (name.startsWith(APPLICATION)) {
-      properties[name.slice(APPLICATION.length)] = String(value);
+      properties.push([name.slice(APPLICATION.length), String(value)]);
     }
   }
-  return { properties, system };
+  return { properties: Object.fromEntries(properties), system: Object.fromEntries(system) };
 }
 
 function receive(hub: Hub, device: Device): HttpAnswer {
