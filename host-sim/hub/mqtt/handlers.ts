@@ -69,7 +69,7 @@ function onTelemetry(
 ): void {
   const release = connection.hold();
   try {
-    storeTelemetry(connection, bag, packet, payload, {}, () => {
+    storeTelemetry(connection, bag, packet, payload, undefined, () => {
       release();
       onStored();
     });
@@ -89,7 +89,7 @@ export function storeTelemetry(
   bag: string,
   packet: { readonly retain?: boolean; readonly dup?: boolean },
   payload: Buffer,
-  more: Readonly<Record<string, string>> = {},
+  more?: Readonly<Record<string, string>>,
   onStored?: () => void,
 ): void {
   const { properties, system } = parseBag(bag);
@@ -103,15 +103,18 @@ export function storeTelemetry(
     ...(device.moduleId === undefined ? {} : { moduleId: device.moduleId }),
     deviceId: device.deviceId,
     body: payload.toString("base64"),
-    properties: {
-      ...properties,
-      ...(packet.retain ? { "mqtt-retain": "true" } : {}),
-      ...(packet.dup ? { "mqtt-dup": "true" } : {}),
-      ...more,
-    },
+    properties: { ...properties, ...marksOf(packet), ...more },
     systemProperties: { ...system, ...annotations },
   };
   hub.events.enqueue(message, onStored);
+}
+
+function marksOf({ retain, dup }: { readonly retain?: boolean; readonly dup?: boolean }) {
+  if (!retain && !dup) return undefined;
+  return {
+    ...(retain ? { "mqtt-retain": "true" } : {}),
+    ...(dup ? { "mqtt-dup": "true" } : {}),
+  };
 }
 
 interface TwinAnswer {
