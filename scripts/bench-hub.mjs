@@ -36,11 +36,13 @@ try {
   const { createBenchCredentials } = await import(join(output, "credentials.js"));
   const credentials = createBenchCredentials(MANY);
   writeFileSync(file, JSON.stringify(credentials), { mode: 0o600 });
-  const brokers = { hub: await startHub() };
+  const brokers = { hub: await startHub(join(work, "store")) };
+  if (!hubOnly) brokers["hub in memory"] = await startHub("");
   if (!hubOnly) brokers.mosquitto = await startMosquitto(credentials);
   await memory(brokers.hub);
   await throughput(brokers);
   await brokers.hub.stop();
+  await brokers["hub in memory"]?.stop();
 } finally {
   for (const child of running) child.kill("SIGKILL");
   rmSync(work, { recursive: true, force: true });
@@ -52,9 +54,10 @@ function record(name, value, unit, limit, smallerIsBetter = true) {
   results.push({ name, value, unit, limit, kept });
 }
 
-async function startHub() {
+/** @param store its folder; empty for a store in memory */
+async function startHub(store) {
   const options = ["--expose-gc", ...(profile ? ["--cpu-prof", `--cpu-prof-dir=${output}`] : [])];
-  const child = fork(runner, ["hub", output, join(work, "store"), file], { execArgv: options });
+  const child = fork(runner, ["hub", output, store, file], { execArgv: options });
   running.push(child);
   let id = 0;
   const waiting = new Map();
@@ -155,9 +158,10 @@ async function throughput(brokers) {
     record(`connects to the ${name}`, Math.round(connects[name]), "1/s", 0);
   }
   if (hubOnly) return;
-  const percent = (rate) => Math.round((100 * rate.hub) / rate.mosquitto);
-  record("telemetry: share of mosquitto", percent(telemetry), "%", 70, false);
-  record("connects: share of mosquitto", percent(connects), "%", 100, false);
+  const percent = (rate, name = "hub") => Math.round((100 * rate[name]) / rate.mosquitto);
+  record("telemetry: share of mosquitto, hub", percent(telemetry), "%", 70, false);
+  record("telemetry: share, hub in memory", percent(telemetry, "hub in memory"), "%", 0);
+  record("connects: share of mosquitto, hub", percent(connects), "%", 100, false);
   const half = telemetry.hub / 2;
   for (const name of names) {
     const { p50, p99 } = await load("acknowledgementTimes", brokers[name].port, half);

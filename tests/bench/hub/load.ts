@@ -13,7 +13,7 @@ import {
 const CLIENTS = 50;
 const WINDOW = 10;
 const WARM_UP_MS = 1_000;
-const MEASURE_MS = 5_000;
+const MEASURE_MS = 4_000;
 const DIALS_AT_ONCE = 8;
 const TICK_MS = 4;
 

@@ -2,7 +2,7 @@ import { RealClock } from "../../../host-sim/clock/index.ts";
 import { createHub } from "../../../host-sim/hub/hub.ts";
 import { createListeners } from "../../../host-sim/hub/listeners.ts";
 import { silentLogger } from "../../../host-sim/log.ts";
-import { openFolderStore } from "../../../host-sim/store/index.ts";
+import { openFolderStore, openMemoryStore } from "../../../host-sim/store/index.ts";
 import { type BenchCredentials, HUB_NAME } from "./credentials.ts";
 
 /** What a parent asks of the hub's process, and what it answers with the same `id`. */
@@ -22,13 +22,16 @@ export interface MemoryFigures {
   readonly connections: number;
 }
 
-/** A hub in a process of its own, with a store in a folder as in a lab that keeps its state. */
+/**
+ * A hub in a process of its own.
+ * @param folder of its store, as in a lab that keeps its state; empty for a store in memory
+ */
 export async function serveHub(
   folder: string,
   given: Omit<BenchCredentials, "devices">,
   deviceIds: readonly string[],
 ): Promise<void> {
-  const store = openFolderStore(folder);
+  const store = folder === "" ? openMemoryStore() : openFolderStore(folder);
   const clock = new RealClock();
   const hub = createHub({ hostName: HUB_NAME, store, clock, logger: silentLogger });
   hub.certificates.add("bench", given.deviceRoot, true);
