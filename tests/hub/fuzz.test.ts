@@ -7,6 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { SteppedClock } from "../../host-sim/clock/index.ts";
 import { createPacketReader } from "../../host-sim/hub/mqtt/packet-reader.ts";
+import { openMemoryStore } from "../../host-sim/store/index.ts";
 import { CA, HUB_NAME, startHub, type TestHub } from "./support.ts";
 
 const SEED = 20_260_601;
@@ -361,6 +362,40 @@ quiet("who says nothing, or half a CONNECT, is let go after 30 s", async () => {
   transportClock.advance(60_000);
   await closed(witness);
   assert.is(lab.hub.refusals.list().at(-1)?.reason, "keep-alive");
+  await lab.stop();
+});
+
+quiet("a device that is faster than the store is held back, and loses nothing", async () => {
+  const store = openMemoryStore();
+  const { putSoon } = store;
+  let letThrough = () => {};
+  const gate = new Promise<void>((resolve) => {
+    letThrough = resolve;
+  });
+  let taken = 0;
+  const slow = {
+    ...store,
+    putSoon: async (changes: Parameters<typeof putSoon>[0]) => {
+      taken += changes.filter(([key]) => key.startsWith("hub/events/")).length;
+      await gate;
+      await putSoon(changes);
+    },
+  };
+  const lab = await startHub(slow);
+  const device = await openDevice(lab);
+  const packet = generate({ ...VALID[0], qos: 0, payload: Buffer.alloc(10_000) } as Packet);
+  const count = 3_000;
+  for (let sent = 0; sent < count; sent++) device.write(packet);
+  let before = -1;
+  // Waits until nothing more is taken; the device has sent ten times what sockets buffer.
+  while (taken === 0 || taken !== before) {
+    before = taken;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.ok(taken >= 1_000 && taken < 1_100, `${taken} were taken`);
+  letThrough();
+  while (lab.hub.events.nextSequenceNumber < count) await new Promise(setImmediate);
+  device.destroy();
   await lab.stop();
 });
 
