@@ -17,6 +17,8 @@ export class RealClock implements Clock {
   #nextHandle = 1;
   readonly #timers = new Map<TimerHandle, { due: number; run: () => void }>();
   #wake: NodeJS.Timeout | undefined;
+  /** The timer that `#wake` waits for; the others need no look while it stands. */
+  #awaited: { readonly handle: TimerHandle; readonly due: number } | undefined;
 
   constructor(options: { readonly speed?: number; readonly start?: number } = {}) {
     this.#speed = options.speed ?? 1;
@@ -57,14 +59,15 @@ export class RealClock implements Clock {
 
   setTimer(delayMs: number, run: () => void): TimerHandle {
     const handle = this.#nextHandle++;
-    this.#timers.set(handle, { due: this.monotonic() + Math.max(0, delayMs), run });
-    this.#schedule();
+    const due = this.monotonic() + Math.max(0, delayMs);
+    this.#timers.set(handle, { due, run });
+    if (!this.#awaited || due < this.#awaited.due) this.#schedule();
     return handle;
   }
 
   clearTimer(handle: TimerHandle | undefined): void {
     if (handle === undefined || !this.#timers.delete(handle)) return;
-    this.#schedule();
+    if (handle === this.#awaited?.handle) this.#schedule();
   }
 
   #earliest(): { handle: TimerHandle; due: number; run: () => void } | undefined {
@@ -79,6 +82,7 @@ export class RealClock implements Clock {
     clearTimeout(this.#wake);
     this.#wake = undefined;
     const next = this.#earliest();
+    this.#awaited = next;
     if (!next || this.#speed === 0) return;
     const wallDelay = (next.due - this.monotonic()) / this.#speed;
     this.#wake = setTimeout(

@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
-import type { Clock } from "../clock/index.ts";
+import type { Clock, TimerHandle } from "../clock/index.ts";
 import type { Store } from "../store/index.ts";
 import { HubError } from "./errors.ts";
 
@@ -54,15 +54,43 @@ export interface DeviceRequest {
 export type Devices = ReturnType<typeof createDevices>;
 
 const NEVER = "0001-01-01T00:00:00Z";
+/** A kill loses no more of `lastActivityTime` than this. */
+const KEEP_ACTIVITY_MS = 1_000;
 const DEVICE_ID = /^[A-Za-z0-9\-.+%_#*?!(),:=@$';]{1,128}$/;
 
 /** The identity registry. `onRemoved` runs when a device is disabled or deleted. */
 export function createDevices(store: Store, clock: Clock, onRemoved: (deviceId: string) => void) {
   const key = (id: string) => (id.includes("/") ? `hub/modules/${id}` : `hub/devices/${id}`);
   const now = () => new Date(clock.now()).toISOString();
+  // Every connect is an activity; they are kept together, some time later, as the service does.
+  const activity = new Map<string, string>();
+  let keepTimer: TimerHandle | undefined;
+
+  function read(id: string): Device | undefined {
+    const device = store.get<Device>(key(id));
+    return device && withActivity(device);
+  }
+
+  function withActivity(device: Device): Device {
+    const lastActivityTime = activity.get(idOf(device));
+    return lastActivityTime === undefined ? device : { ...device, lastActivityTime };
+  }
+
+  function keepActivity(): void {
+    clock.clearTimer(keepTimer);
+    keepTimer = undefined;
+    if (activity.size === 0) return;
+    store.transaction(() => {
+      for (const id of activity.keys()) {
+        const device = read(id);
+        if (device) store.put(key(id), device);
+      }
+    });
+    activity.clear();
+  }
 
   function get(id: string): Device {
-    const device = store.get<Device>(key(id));
+    const device = read(id);
     if (device) return device;
     const [deviceId = "", moduleId] = id.split("/");
     if (moduleId !== undefined && store.get(key(deviceId))) {
@@ -75,7 +103,7 @@ export function createDevices(store: Store, clock: Clock, onRemoved: (deviceId: 
   }
 
   function modulesOf(deviceId: string): Device[] {
-    return [...store.entries<Device>(key(`${deviceId}/`))].map(([, module]) => module);
+    return [...store.entries<Device>(key(`${deviceId}/`))].map(([, each]) => withActivity(each));
   }
 
   function requireNew(request: DeviceRequest): void {
@@ -141,15 +169,16 @@ export function createDevices(store: Store, clock: Clock, onRemoved: (deviceId: 
 
   return {
     get,
-    find: (id: string) => store.get<Device>(key(id)),
+    find: read,
     modulesOf,
     /** All devices; without modules. */
-    list: (): Device[] => [...store.entries<Device>("hub/devices/")].map(([, device]) => device),
+    list: (): Device[] =>
+      [...store.entries<Device>("hub/devices/")].map(([, device]) => withActivity(device)),
     create,
     update,
     touch(id: string): void {
-      const device = store.get<Device>(key(id));
-      if (device) store.put(key(id), { ...device, lastActivityTime: now() });
+      activity.set(id, now());
+      keepTimer ??= clock.setTimer(KEEP_ACTIVITY_MS, keepActivity);
     },
     /** A device goes with its modules. */
     delete(id: string, etag = "*"): void {
@@ -160,7 +189,10 @@ export function createDevices(store: Store, clock: Clock, onRemoved: (deviceId: 
         for (const each of [...all, identity]) store.delete(key(idOf(each)));
       });
       for (const each of [...all, identity]) onRemoved(idOf(each));
+      for (const each of [...all, identity]) activity.delete(idOf(each));
     },
+    /** Keeps what is known of activity. */
+    stop: keepActivity,
   };
 }
 

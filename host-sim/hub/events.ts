@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock/index.ts";
-import type { Store } from "../store/index.ts";
+import type { Change, Store } from "../store/index.ts";
 import type { Device } from "./devices.ts";
 
 /** A stored device-to-cloud message, as readers of the events endpoint see it. */
@@ -59,33 +59,42 @@ export function createEvents(store: Store, clock: Clock) {
   let stored = store.get<number>("hub/next-event") ?? 0;
   let next = stored;
   let queue: Waiting[] = [];
+  let storing: Promise<void> = Promise.resolve();
 
-  function write(batch: readonly Waiting[]): void {
-    store.transaction(() => {
-      for (const { message } of batch) {
-        store.put(key(message.sequenceNumber), message);
-        if (message.sequenceNumber >= KEPT) store.delete(key(message.sequenceNumber - KEPT));
-      }
-      store.put("hub/next-event", next);
-    });
+  function changesOf(batch: readonly Waiting[], end: number): Change[] {
+    const changes: Change[] = [["hub/next-event", end]];
+    for (const { message } of batch) {
+      changes.push([key(message.sequenceNumber), message]);
+      const oldest = message.sequenceNumber - KEPT;
+      if (oldest >= 0) changes.push([key(oldest), undefined]);
+    }
+    return changes;
   }
 
-  /** One transaction for all that came meanwhile: a commit costs more than many writes. */
-  function flush(): void {
-    if (queue.length === 0) return;
+  /** One transaction for all of a turn: a commit costs more than many writes. */
+  async function storeQueue(): Promise<void> {
     const batch = queue;
+    const end = next;
     queue = [];
-    write(batch);
-    stored = next;
+    await store.putSoon(changesOf(batch, end));
+    stored = end;
     for (const { message, onStored } of batch) {
       onStored?.();
       for (const listener of listeners) listener(message);
     }
   }
 
-  function add(message: NewMessage, onStored?: () => void): StoredMessage {
+  /** The next turn's messages do not wait for this turn's commit; commits keep their order. */
+  async function storeSoon(): Promise<void> {
+    const before = storing;
+    await new Promise(setImmediate);
+    await Promise.all([storeQueue(), before]);
+  }
+
+  function enqueue(message: NewMessage, onStored?: () => void): StoredMessage {
     const enqueuedTime = new Date(clock.now()).toISOString();
     const complete = { sequenceNumber: next++, enqueuedTime, ...message };
+    if (queue.length === 0) storing = storeSoon();
     queue.push({ message: complete, onStored });
     return complete;
   }
@@ -94,18 +103,15 @@ export function createEvents(store: Store, clock: Clock) {
     get nextSequenceNumber() {
       return stored;
     },
-    /** When it returns the message is kept. */
-    append(message: NewMessage): StoredMessage {
-      const complete = add(message);
-      flush();
-      return complete;
-    },
+    /** When it resolves the message is kept. */
+    append: (message: NewMessage): Promise<StoredMessage> =>
+      new Promise((resolve) => {
+        const complete = enqueue(message, () => resolve(complete));
+      }),
     /** Keeps the message soon; `onStored` is called when it is, and may acknowledge it. */
-    enqueue(message: NewMessage, onStored?: () => void): void {
-      if (queue.length === 0) setImmediate(flush);
-      add(message, onStored);
-    },
-    flush,
+    enqueue,
+    /** When it resolves all that came before is kept. */
+    flush: (): Promise<void> => storing,
     /** Messages from `sequenceNumber` on that are kept now. */
     *read(sequenceNumber = 0): Iterable<StoredMessage> {
       for (let at = Math.max(sequenceNumber, stored - KEPT, 0); at < stored; at++) {

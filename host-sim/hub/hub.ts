@@ -51,7 +51,7 @@ export interface Hub {
   readonly policies: Policies;
   readonly limits: Limits;
   /** Keeps what is under way; the listeners are stopped before. */
-  stop(): void;
+  stop(): Promise<void>;
 }
 
 /** An IoT Hub without its listeners: registry, twins, queues, events and who is connected. */
@@ -100,8 +100,9 @@ export function createHub(options: HubOptions): Hub {
     refusals: createRefusals(clock, logger),
     policies: createPolicies(store, hostName),
     limits: createLimits(clock, logger, options.limits),
-    stop(): void {
-      events.flush();
+    async stop(): Promise<void> {
+      await events.flush();
+      devices.stop();
       c2d.stop();
       feedback.stop();
       jobs.stop();

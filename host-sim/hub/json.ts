@@ -10,13 +10,14 @@ export function isObject(value: unknown): value is JsonObject {
 
 /** Applies a twin patch: null deletes, objects merge, everything else replaces. */
 export function merge(target: JsonObject, patch: JsonObject): JsonObject {
-  const result: Record<string, Json> = { ...target };
+  const result = new Map(Object.entries(target));
   for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
+    if (value === null) result.delete(key);
     else if (isObject(value)) {
-      const before = result[key];
-      result[key] = merge(isObject(before) ? before : {}, value);
-    } else result[key] = value;
+      const before = result.get(key);
+      result.set(key, merge(isObject(before) ? before : {}, value));
+    } else result.set(key, value);
   }
-  return result;
+  // Assigning to a member would lose one that is named `__proto__`.
+  return Object.fromEntries(result);
 }

@@ -71,7 +71,7 @@ export function createListeners(options: ListenerOptions): Listeners {
     async stop() {
       await webSockets.stop();
       await Promise.all(LISTENERS.map((name) => services[name].stop()));
-      hub.events.flush();
+      await hub.events.flush();
     },
   };
 }

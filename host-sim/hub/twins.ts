@@ -150,7 +150,8 @@ function withoutSystemKeys(patch: JsonObject): JsonObject {
   return rest;
 }
 
-function requireLegal(value: Json, depth: number): void {
+/** @param lists how many lists stand around the value, up to the next object */
+function requireLegal(value: Json, depth: number, lists = 0): void {
   if (typeof value === "string" && Buffer.byteLength(value) > MAX_STRING_BYTES) {
     throw new HubError(
       "ArgumentInvalid",
@@ -163,7 +164,12 @@ function requireLegal(value: Json, depth: number): void {
   ) {
     throw new HubError("ArgumentInvalid", `An integer of a twin is at most ${MAX_INTEGER}`);
   }
-  if (Array.isArray(value)) for (const item of value) requireLegal(item, depth);
+  if (Array.isArray(value)) {
+    if (lists === MAX_DEPTH) {
+      throw new HubError("ArgumentInvalid", `A twin has at most ${MAX_DEPTH} lists in each other`);
+    }
+    for (const item of value) requireLegal(item, depth, lists + 1);
+  }
   if (!isObject(value)) return;
   if (depth > MAX_DEPTH) {
     throw new HubError("ArgumentInvalid", `A twin has at most ${MAX_DEPTH} levels of objects`);
@@ -209,12 +215,12 @@ function sizeOf(value: Json): number {
 }
 
 function stamp(metadata: JsonObject, patch: JsonObject, time: string): JsonObject {
-  const result: Record<string, Json> = { ...metadata, $lastUpdated: time };
+  const result = new Map<string, Json>(Object.entries({ ...metadata, $lastUpdated: time }));
   for (const [key, value] of Object.entries(patch)) {
-    const before = result[key];
-    if (value === null) delete result[key];
-    else if (isObject(value)) result[key] = stamp(isObject(before) ? before : {}, value, time);
-    else result[key] = { $lastUpdated: time };
+    const before = result.get(key);
+    if (value === null) result.delete(key);
+    else if (isObject(value)) result.set(key, stamp(isObject(before) ? before : {}, value, time));
+    else result.set(key, { $lastUpdated: time });
   }
-  return result;
+  return Object.fromEntries(result);
 }

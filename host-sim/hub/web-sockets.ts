@@ -29,17 +29,22 @@ export function createWebSockets(mqtt: Acceptor, amqp: AmqpAcceptor): WebSockets
   });
   return {
     onUpgrade(request, socket, head) {
-      const { pathname } = new URL(request.url ?? "/", "https://hub");
-      if (!PATHS.includes(pathname.toLowerCase())) {
+      // Whoever resets the connection meanwhile is gone; there is nothing to tell.
+      socket.on("error", () => {});
+      const [path = ""] = (request.url ?? "/").split("?");
+      if (!PATHS.includes(path.toLowerCase())) {
         socket.end("HTTP/1.1 404 Not Found\r\n\r\n");
         return;
       }
       server.handleUpgrade(request, socket, head, (webSocket) => {
         const stream = createWebSocketStream(webSocket);
         streams.add(stream);
+        // A frame that is none ends its connection.
+        stream.on("error", () => {});
         stream.on("close", () => streams.delete(stream));
         const tls = request.socket as TLSSocket;
-        if (webSocket.protocol === MQTT) mqtt({ ...peerOf(tls), stream, address: addressOf(tls) });
+        const identify = () => peerOf(tls);
+        if (webSocket.protocol === MQTT) mqtt({ identify, stream, address: addressOf(tls) });
         else if (webSocket.protocol === AMQP) amqp(stream);
         else webSocket.close(1002, "The subprotocol is mqtt or AMQPWSB10.");
       });

@@ -93,7 +93,7 @@ export async function startCloud(options: CloudOptions) {
     },
     async stop(): Promise<void> {
       await Promise.all([listeners.stop(), security.stop()]);
-      hub.stop();
+      await hub.stop();
     },
   };
 }

@@ -1,7 +1,6 @@
-import type { X509Certificate } from "node:crypto";
+import { constants, type X509Certificate } from "node:crypto";
 import type { TLSSocket, TlsOptions } from "node:tls";
 import type { ServerCredentials } from "./authority.ts";
-import { parseCertificate } from "./certificate.ts";
 
 /** What the TLS layer knows of the other end. */
 export interface Peer {
@@ -19,6 +18,8 @@ const LONGEST_CHAIN = 8;
 export function tlsOptions(credentials: ServerCredentials): TlsOptions {
   return {
     ...credentials,
+    // A resumed session has the leaf but not the intermediates that came with it.
+    secureOptions: constants.SSL_OP_NO_TICKET,
     minVersion: "TLSv1.2",
     requestCert: true,
     rejectUnauthorized: false,
@@ -30,9 +31,9 @@ export function peerOf(socket: TLSSocket): Peer {
   const leaf = socket.getPeerX509Certificate();
   const presented: X509Certificate[] = [];
   for (let next = leaf?.issuerCertificate; next && presented.length < LONGEST_CHAIN; ) {
-    presented.push(parseCertificate(next.raw));
+    presented.push(next);
     if (next.issuerCertificate === next) break;
     next = next.issuerCertificate;
   }
-  return { leaf: leaf && parseCertificate(leaf.raw), presented };
+  return { leaf, presented };
 }

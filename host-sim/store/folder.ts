@@ -14,6 +14,15 @@ export function openFolderStore(folder: string): Store {
     get: (key) => database.get(key),
     put: (key, value) => void database.putSync(key, value),
     delete: (key) => void database.removeSync(key),
+    // LMDB's own thread commits; a commit in this one waits for the disk.
+    putSoon: async (changes) => {
+      await database.batch(() => {
+        for (const [key, value] of changes) {
+          if (value === undefined) database.remove(key);
+          else database.put(key, value);
+        }
+      });
+    },
     entries: function* <T>(prefix: string) {
       for (const { key, value } of database.getRange({ start: prefix, end: prefix + AFTER_ALL })) {
         yield [key as string, value as T] as const;

@@ -1,3 +1,3 @@
 export { openFolderStore } from "./folder.ts";
 export { openMemoryStore } from "./memory.ts";
-export type { Store } from "./store.ts";
+export type { Change, Store } from "./store.ts";

@@ -11,6 +11,12 @@ export function openMemoryStore(): Store {
     },
     put: (key, value) => void values.set(key, JSON.stringify(value)),
     delete: (key) => void values.delete(key),
+    putSoon: async (changes) => {
+      for (const [key, value] of changes) {
+        if (value === undefined) values.delete(key);
+        else values.set(key, JSON.stringify(value));
+      }
+    },
     entries: <T>(prefix: string) =>
       [...values]
         .filter(([key]) => key.startsWith(prefix))

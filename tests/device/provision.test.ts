@@ -6,7 +6,6 @@ import {
   provision,
   TRANSPORT_FAILED,
 } from "../../host-sim/device/hub-client/provision.ts";
-import { silentLogger } from "../../host-sim/log.ts";
 import { makeAuthority, makeLeaf } from "../hub/support.ts";
 import { DPS_ROOT, ENDPOINT, type Step, startService } from "./dps.ts";
 

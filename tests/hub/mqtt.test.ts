@@ -366,6 +366,51 @@ test("bytes that are no MQTT close that connection and no other", async ({ lab }
   assert.is(lab.hub.events.nextSequenceNumber, 1);
 });
 
+test("a resumed TLS session does not lose the intermediates that came with it", async ({ lab }) => {
+  const { key, cert } = lab.device("d");
+  const dial = (session?: Buffer) =>
+    new Promise<{ session: Buffer | undefined; reused: boolean }>((resolve, reject) => {
+      const socket = connectTls({
+        ...{ host: "127.0.0.1", port: lab.port, servername: HUB_NAME, ca: CA, session },
+        ...{ key: String(key), cert: String(cert), maxVersion: "TLSv1.2" },
+      });
+      socket.once("error", reject);
+      socket.once("secureConnect", () => {
+        resolve({ session: socket.getSession(), reused: socket.isSessionReused() });
+        socket.destroy();
+      });
+    });
+  const { session } = await dial();
+  assert.ok(session);
+  assert.is((await dial(session)).reused, false);
+});
+
+test("UNSUBSCRIBE ends a subscription", async ({ lab }) => {
+  const client = await lab.dial(lab.device("d"));
+  await client.subscribeAsync(DESIRED);
+  assert.is(lab.hub.connections.get("d")?.takesMethods, false);
+  await client.subscribeAsync(METHODS);
+  assert.is(lab.hub.connections.get("d")?.takesMethods, true);
+  await client.unsubscribeAsync(METHODS);
+  assert.is(lab.hub.connections.get("d")?.takesMethods, false);
+});
+
+test("a clean session is not there for the next connection", async ({ lab }) => {
+  const present = (client: MqttClient) =>
+    new Promise<boolean>((resolve) =>
+      client.once("connect", ({ sessionPresent }) => resolve(sessionPresent)),
+    );
+  const first = await lab.dial(lab.device("d", { clean: true }));
+  await first.subscribeAsync(METHODS);
+  await first.endAsync(true);
+  const second = connect(lab.device("d", { clean: false }));
+  assert.is(await present(second), false);
+  await second.endAsync(true);
+  const third = connect(lab.device("d", { clean: false }));
+  assert.is(await present(third), true);
+  await third.endAsync(true);
+});
+
 test("stopping the hub ends its connections before it returns", async ({ lab }) => {
   await lab.dial(lab.device("d"));
   assert.is(lab.hub.connections.count(), 1);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
-import { SteppedClock } from "../../host-sim/clock/index.ts";
+import { type Clock, SteppedClock } from "../../host-sim/clock/index.ts";
 import { createDps } from "../../host-sim/hub/dps/dps.ts";
 import { createHub, type HubOptions } from "../../host-sim/hub/hub.ts";
 import { createListeners } from "../../host-sim/hub/listeners.ts";
@@ -64,6 +64,7 @@ export function makeLeaf(authority: Authority, commonName: string, notBefore: nu
 export async function startHub(
   store: Store = openMemoryStore(),
   options: Partial<HubOptions> = {},
+  transportClock?: Clock,
 ) {
   const clock = new SteppedClock(Date.UTC(2026, 5, 1));
   const hub = createHub({ hostName: HUB_NAME, store, clock, logger: silentLogger, ...options });
@@ -76,7 +77,7 @@ export async function startHub(
   const code = hub.certificates.generateVerificationCode("ca");
   hub.certificates.verify("ca", makeLeaf(authority, code, clock.now()).cert);
   const server = createListeners({
-    ...{ hub, dps, host: "127.0.0.1", credentials, logger: silentLogger },
+    ...{ hub, dps, host: "127.0.0.1", credentials, logger: silentLogger, transportClock },
   });
   const addresses = await server.start();
   const { port } = addresses.mqtt;
@@ -127,7 +128,7 @@ export async function startHub(
     async stop() {
       await Promise.all(clients.map((client) => client.endAsync(true)));
       await server.stop();
-      hub.stop();
+      await hub.stop();
     },
   };
 }

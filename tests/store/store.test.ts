@@ -52,6 +52,21 @@ for (const [kind, open] of Object.entries(kinds)) {
     await store.close();
   });
 
+  test("what is put soon is there when that resolves, in the order of the calls", async () => {
+    const store = open();
+    store.put("gone", 1);
+    await Promise.all([
+      store.putSoon([
+        ["n", 1],
+        ["gone", undefined],
+      ]),
+      store.putSoon([["n", 2]]),
+    ]);
+    assert.is(store.get("n"), 2);
+    assert.is(store.get("gone"), undefined);
+    await store.close();
+  });
+
   test("a copy holds what was there", async () => {
     const store = open();
     store.put("kept", { value: 1 });

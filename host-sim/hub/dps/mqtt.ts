@@ -43,14 +43,14 @@ function credentialsFrom(dps: Dps, peer: MqttPeer, packet: IConnectPacket): Outc
     return ["client-id-mismatch", `The client id is not the registration id ${id}.`];
   }
   const registrationId = id.toLowerCase();
-  if (peer.leaf && commonName(peer.leaf).toLowerCase() !== registrationId) {
-    const name = commonName(peer.leaf);
+  const { leaf, presented } = peer.identify();
+  if (leaf && commonName(leaf).toLowerCase() !== registrationId) {
+    const name = commonName(leaf);
     return ["name-mismatch", `The certificate is for ${name}, the registration id is ${id}.`];
   }
   const token = packet.password?.toString("utf8") ?? "";
-  if (!peer.leaf && token === "")
-    return ["no-certificate", "There is no certificate and no token."];
-  return [{ leaf: peer.leaf, presented: peer.presented, token, registrationId }];
+  if (!leaf && token === "") return ["no-certificate", "There is no certificate and no token."];
+  return [{ leaf, presented, token, registrationId }];
 }
 
 function createSpeaker(

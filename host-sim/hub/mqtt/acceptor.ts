@@ -1,11 +1,13 @@
 import type { Duplex } from "node:stream";
-import { generate, type IConnectPacket, type Packet, parser } from "mqtt-packet";
+import { generate, type IConnectPacket, type Packet } from "mqtt-packet";
 import { type Clock, RealClock } from "../../clock/index.ts";
+import { messageOf } from "../../errors.ts";
 import type { Peer } from "../../pki/index.ts";
 import { idOf } from "../devices.ts";
 import type { Hub } from "../hub.ts";
 import { authenticate } from "./authenticate.ts";
 import { MqttConnection, type Session } from "./connection.ts";
+import { createPacketReader } from "./packet-reader.ts";
 
 /** What speaks after a CONNECT was accepted: a device, or a registration of the DPS. */
 export interface Speaker {
@@ -15,7 +17,9 @@ export interface Speaker {
 }
 
 /** A byte stream that speaks MQTT, and who is at its other end. */
-export interface MqttPeer extends Peer {
+export interface MqttPeer {
+  /** Its certificates; read when they are asked for, since they fill much memory. */
+  identify(): Peer;
   readonly stream: Duplex;
   /** `host:port`. */
   readonly address: string;
@@ -40,8 +44,6 @@ export type Acceptor = (peer: MqttPeer) => void;
 
 /** A peer that says nothing after the handshake is let go. */
 const CONNECT_WITHIN_MS = 30_000;
-/** No packet is larger than a message with its topic; a longer one is an attack or a mistake. */
-const LARGEST_PACKET = 512 * 1024;
 
 /** Takes byte streams from TLS and WebSocket listeners and lets devices in. */
 export function createAcceptor(options: AcceptorOptions): Acceptor {
@@ -54,12 +56,14 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     const name = `${hub.hostName}/${packet.clientId}`;
     const kept = packet.clean ? undefined : sessions.get(name);
     const session = kept ?? { subscriptions: new Map(), delivered: new Set() };
-    sessions.set(name, session);
+    // A clean session ends with its connection.
+    if (packet.clean) sessions.delete(name);
+    else sessions.set(name, session);
     return [session, kept !== undefined];
   };
 
   function acceptDevice(peer: MqttPeer, packet: IConnectPacket): Speaker | undefined {
-    const verdict = authenticate(hubs, packet, peer);
+    const verdict = authenticate(hubs, packet, peer.identify());
     if (!verdict.ok) {
       const { deviceId, reason, detail, returnCode } = verdict;
       main.refusals.add({ deviceId, address: peer.address, reason, detail });
@@ -90,27 +94,27 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
   return (peer) => {
     const { stream, address } = peer;
     let speaker: Speaker | undefined;
-    let size = 0;
-    const packets = parser({ protocolVersion: 4 });
     const patience = transportClock.setTimer(CONNECT_WITHIN_MS, () => stream.destroy());
     const fail = (detail: string) => {
       if (speaker) return speaker.refuse("protocol-error", detail);
       main.refusals.add({ deviceId: "", address, reason: "protocol-error", detail });
       stream.destroy();
     };
-    packets.on("error", (error: Error) => fail(error.message));
-    packets.on("packet", (packet: Packet) => {
-      size = 0;
+    const read = createPacketReader((packet) => {
+      if (stream.destroyed) return;
       if (speaker) return speaker.receive(packet);
       transportClock.clearTimer(patience);
-      if (stream.writableEnded || stream.destroyed) return;
+      if (stream.writableEnded) return;
       if (packet.cmd !== "connect") return fail("The first packet is not CONNECT.");
       speaker = acceptOrDrop(() => accept(peer, packet), fail);
     });
     stream.on("data", (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > LARGEST_PACKET + chunk.length) return fail("A packet is too long.");
-      packets.parse(chunk);
+      if (stream.destroyed) return;
+      try {
+        read(chunk);
+      } catch (error) {
+        fail(messageOf(error));
+      }
     });
     // A reset is an ordinary end for a device; what matters is done on close.
     stream.on("error", () => {});
@@ -129,7 +133,7 @@ function acceptOrDrop(
   try {
     return accept();
   } catch (error) {
-    fail(error instanceof Error ? error.message : String(error));
+    fail(messageOf(error));
     return undefined;
   }
 }

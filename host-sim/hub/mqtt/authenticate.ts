@@ -38,8 +38,11 @@ export function authenticate(hubs: readonly Hub[], packet: IConnectPacket, peer:
     reason,
     detail,
   });
-  if (packet.protocolId !== "MQTT" || packet.protocolVersion !== 4) {
-    const asked = `${packet.protocolId} level ${packet.protocolVersion}`;
+  const { protocolId, protocolVersion } = packet;
+  // The highest bit of the level is a bridge's; `mqtt-packet` tells it apart, its types do not.
+  const { bridgeMode } = packet as { bridgeMode?: boolean };
+  if (protocolId !== "MQTT" || protocolVersion !== 4 || bridgeMode) {
+    const asked = `${protocolId} level ${protocolVersion}${bridgeMode ? " as a bridge" : ""}`;
     return refuse(BAD_PROTOCOL, "bad-protocol", `Only MQTT 3.1.1 is spoken, not ${asked}.`);
   }
   const user = parseUserName(packet.username ?? "", hubs);

@@ -5,10 +5,11 @@ import type { Clock, TimerHandle } from "../../clock/index.ts";
 import type { QueuedMessage } from "../c2d.ts";
 import type { DeviceConnection } from "../connections.ts";
 import { type Device, idOf } from "../devices.ts";
+import { connectionProperties } from "../events.ts";
 import type { Hub } from "../hub.ts";
 import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
-import { onPublish, onSubscribe, storeTelemetry } from "./handlers.ts";
+import { onPublish, onSubscribe, onUnsubscribe, storeTelemetry } from "./handlers.ts";
 import { formatBag } from "./property-bag.ts";
 import { parsePublication, type Subscription } from "./topics.ts";
 
@@ -21,6 +22,8 @@ export interface Session {
 
 /** The service ends a silent connection after 1.5 times the keep-alive, at most after this. */
 const LONGEST_SILENCE_MS = 1_767_000;
+/** A sender that is faster than the store is not read from until it catches up. */
+const MOST_UNSTORED = 1_000;
 /** A reader that does not keep up is cut off instead of filling the memory. */
 const LARGEST_BACKLOG = 4 * 1024 * 1024;
 
@@ -43,7 +46,8 @@ export interface Accepted {
 export class MqttConnection implements DeviceConnection {
   readonly hub: Hub;
   readonly device: Device;
-  readonly modelId: string;
+  /** What the hub notes on each message of this connection. */
+  readonly annotations: Readonly<Record<string, string>>;
   readonly subscriptions: Map<Subscription, number>;
   readonly #accepted: Accepted;
   readonly #inFlight = new Map<number, { readonly sequence: number; readonly token: string }>();
@@ -51,6 +55,9 @@ export class MqttConnection implements DeviceConnection {
   readonly #since: string;
   #nextPacketId = 1;
   #silence: TimerHandle | undefined;
+  #heard: number;
+  #corked = false;
+  #unstored = 0;
   #open = true;
   #graceful = false;
 
@@ -58,9 +65,10 @@ export class MqttConnection implements DeviceConnection {
     this.#accepted = accepted;
     this.hub = accepted.hub;
     this.device = accepted.device;
-    this.modelId = accepted.modelId;
+    this.annotations = connectionProperties(accepted.device, accepted.modelId);
     this.subscriptions = accepted.session.subscriptions;
     this.#since = new Date(accepted.hub.clock.now()).toISOString();
+    this.#heard = accepted.transportClock.monotonic();
     this.#watchSilence();
     const { validUntil, hub } = accepted;
     if (validUntil === undefined) return;
@@ -89,7 +97,7 @@ export class MqttConnection implements DeviceConnection {
   /** Handles a packet after CONNECT. */
   receive(packet: Packet): void {
     if (!this.#open) return;
-    this.#watchSilence();
+    this.#heard = this.#accepted.transportClock.monotonic();
     switch (packet.cmd) {
       case "publish":
         onPublish(this, packet);
@@ -98,7 +106,7 @@ export class MqttConnection implements DeviceConnection {
         onSubscribe(this, packet);
         return;
       case "unsubscribe":
-        this.send({ cmd: "unsuback", messageId: packet.messageId ?? 0 } as Packet);
+        onUnsubscribe(this, packet);
         return;
       case "puback":
         this.#complete(packet.messageId ?? 0);
@@ -122,7 +130,26 @@ export class MqttConnection implements DeviceConnection {
       this.refuse("protocol-error", "The device does not read what it is sent.");
       return;
     }
+    this.#corkForThisTurn();
     socket.write(generate(packet));
+  }
+
+  /** PUBACK; thousands a second go out, so it is written by hand. */
+  acknowledge(packetId: number): void {
+    if (!this.#open) return;
+    this.#corkForThisTurn();
+    this.#accepted.socket.write(Buffer.from([0x40, 2, packetId >> 8, packetId & 0xff]));
+  }
+
+  /** Counts a message until the answer is called, which is when it is kept. */
+  hold(): () => void {
+    const { socket } = this.#accepted;
+    this.#unstored += 1;
+    if (this.#unstored === MOST_UNSTORED) socket.pause();
+    return () => {
+      this.#unstored -= 1;
+      if (this.#unstored === MOST_UNSTORED / 2) socket.resume();
+    };
   }
 
   sendDesired(patch: JsonObject): void {
@@ -215,14 +242,28 @@ export class MqttConnection implements DeviceConnection {
     if (this.hub.c2d.holds(this.id, held.token)) this.hub.c2d.complete(this.id, held.token);
   }
 
+  /** What is sent in one turn leaves in one TLS record and one system call. */
+  #corkForThisTurn(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    const { socket } = this.#accepted;
+    socket.cork();
+    queueMicrotask(() => {
+      this.#corked = false;
+      socket.uncork();
+    });
+  }
+
+  /** A timer is set once a span of silence, not once a packet. */
   #watchSilence(): void {
     const { transportClock, connect } = this.#accepted;
     const asked = (connect.keepalive ?? 0) * 1500;
     const limit = asked === 0 ? LONGEST_SILENCE_MS : Math.min(asked, LONGEST_SILENCE_MS);
-    transportClock.clearTimer(this.#silence);
-    this.#silence = transportClock.setTimer(limit, () =>
-      this.refuse("keep-alive", `Nothing came for ${limit / 1000} s.`),
-    );
+    const left = this.#heard + limit - transportClock.monotonic();
+    this.#silence = transportClock.setTimer(left, () => {
+      if (this.#heard + limit > transportClock.monotonic()) this.#watchSilence();
+      else this.refuse("keep-alive", `Nothing came for ${limit / 1000} s.`);
+    });
   }
 
   #sendWill(): void {

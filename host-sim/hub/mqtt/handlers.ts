@@ -1,7 +1,7 @@
-import type { IPublishPacket, ISubscribePacket } from "mqtt-packet";
+import type { IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from "mqtt-packet";
 import { messageOf } from "../../errors.ts";
 import { HubError } from "../errors.ts";
-import { connectionProperties, type NewMessage } from "../events.ts";
+import type { NewMessage } from "../events.ts";
 import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
 import { twinForDevice } from "../twins.ts";
@@ -23,13 +23,14 @@ export function onPublish(connection: MqttConnection, packet: IPublishPacket): v
     connection.refuse("forbidden-topic", `A device may not publish to ${packet.topic}.`);
     return;
   }
-  const payload = Buffer.from(packet.payload);
+  const { payload } = packet;
+  const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
   const acknowledge = () => {
-    if (packet.qos === 1) connection.send({ cmd: "puback", messageId: packet.messageId });
+    if (packet.qos === 1) connection.acknowledge(packet.messageId ?? 0);
   };
   if (publication.kind === "telemetry") {
-    onTelemetry(connection, publication.bag, packet, payload, acknowledge);
-  } else if (serve(connection, publication, payload)) acknowledge();
+    onTelemetry(connection, publication.bag, packet, bytes, acknowledge);
+  } else if (serve(connection, publication, bytes)) acknowledge();
 }
 
 /** @returns false when the connection was closed over it */
@@ -66,8 +67,12 @@ function onTelemetry(
   payload: Buffer,
   onStored: () => void,
 ): void {
+  const release = connection.hold();
   try {
-    storeTelemetry(connection, bag, packet, payload, {}, onStored);
+    storeTelemetry(connection, bag, packet, payload, undefined, () => {
+      release();
+      onStored();
+    });
   } catch (error) {
     connection.refuse(refusalOf(error), messageOf(error));
   }
@@ -84,29 +89,32 @@ export function storeTelemetry(
   bag: string,
   packet: { readonly retain?: boolean; readonly dup?: boolean },
   payload: Buffer,
-  more: Readonly<Record<string, string>> = {},
+  more?: Readonly<Record<string, string>>,
   onStored?: () => void,
 ): void {
   const { properties, system } = parseBag(bag);
   if (payload.length + Buffer.byteLength(bag) > LARGEST_MESSAGE) {
     throw new HubError("MessageTooLarge", `A message has at most ${LARGEST_MESSAGE} bytes.`);
   }
-  const { hub, device, modelId } = connection;
+  const { hub, device, annotations } = connection;
   hub.limits.take("telemetry");
   hub.limits.spend(payload.length);
   const message: NewMessage = {
     ...(device.moduleId === undefined ? {} : { moduleId: device.moduleId }),
     deviceId: device.deviceId,
     body: payload.toString("base64"),
-    properties: {
-      ...properties,
-      ...(packet.retain ? { "mqtt-retain": "true" } : {}),
-      ...(packet.dup ? { "mqtt-dup": "true" } : {}),
-      ...more,
-    },
-    systemProperties: { ...system, ...connectionProperties(device, modelId) },
+    properties: { ...properties, ...marksOf(packet), ...more },
+    systemProperties: { ...system, ...annotations },
   };
   hub.events.enqueue(message, onStored);
+}
+
+function marksOf({ retain, dup }: { readonly retain?: boolean; readonly dup?: boolean }) {
+  if (!retain && !dup) return undefined;
+  return {
+    ...(retain ? { "mqtt-retain": "true" } : {}),
+    ...(dup ? { "mqtt-dup": "true" } : {}),
+  };
 }
 
 interface TwinAnswer {
@@ -178,4 +186,13 @@ export function onSubscribe(connection: MqttConnection, packet: ISubscribePacket
   connection.send({ cmd: "suback", messageId: packet.messageId, granted });
   connection.deliverMessages();
   connection.hub.connections.subscriptionsChanged();
+}
+
+export function onUnsubscribe(connection: MqttConnection, packet: IUnsubscribePacket): void {
+  for (const filter of packet.unsubscriptions) {
+    const kind = parseSubscription(filter, connection.device);
+    if (kind) connection.subscriptions.delete(kind);
+  }
+  // The types ask for what only MQTT 5 has.
+  connection.send({ cmd: "unsuback", messageId: packet.messageId } as Packet);
 }

@@ -7,33 +7,40 @@ export interface MessageProperties {
 }
 
 /** Short names of system properties and what readers of the events endpoint call them. */
-const SYSTEM_NAMES: Readonly<Record<string, string>> = {
-  mid: "message-id",
-  cid: "correlation-id",
-  uid: "user-id",
-  ct: "content-type",
-  ce: "content-encoding",
-  to: "to",
-  ctime: "iothub-creation-time-utc",
-  sub: "dt-subject",
-  ifid: "iothub-interface-id",
-};
+const SYSTEM_NAMES = new Map(
+  Object.entries({
+    mid: "message-id",
+    cid: "correlation-id",
+    uid: "user-id",
+    ct: "content-type",
+    ce: "content-encoding",
+    to: "to",
+    ctime: "iothub-creation-time-utc",
+    sub: "dt-subject",
+    ifid: "iothub-interface-id",
+  }),
+);
 
 /** Reads `k=v&k=v`, percent-encoded on both sides; throws URIError on a broken escape. */
 export function parseBag(text: string): MessageProperties {
-  const properties: Record<string, string | null> = {};
-  const system: Record<string, string> = {};
+  const properties: [string, string | null][] = [];
+  const system: [string, string][] = [];
   for (const pair of text.split("&")) {
     if (pair === "") continue;
     const at = pair.indexOf("=");
-    const name = decodeURIComponent(at < 0 ? pair : pair.slice(0, at));
-    const value = at < 0 ? null : decodeURIComponent(pair.slice(at + 1));
+    const name = decode(at < 0 ? pair : pair.slice(0, at));
+    const value = at < 0 ? null : decode(pair.slice(at + 1));
     if (name.startsWith("$.")) {
       const short = name.slice(2);
-      system[SYSTEM_NAMES[short] ?? short] = value ?? "";
-    } else if (name !== "?") properties[name] = value;
+      system.push([SYSTEM_NAMES.get(short) ?? short, value ?? ""]);
+    } else if (name !== "?") properties.push([name, value]);
   }
-  return { properties, system };
+  // A device may name a property `__proto__`; assigning it to a member would lose it.
+  return { properties: Object.fromEntries(properties), system: Object.fromEntries(system) };
+}
+
+function decode(text: string): string {
+  return text.includes("%") ? decodeURIComponent(text) : text;
 }
 
 /** Writes properties in order, percent-encoded. */

@@ -22,7 +22,7 @@ export function createMqttServer(accept: Acceptor, options: MqttServerOptions): 
     create() {
       const server = createServer(tlsOptions(credentials), (socket) => {
         socket.setNoDelay(true);
-        accept({ ...peerOf(socket), stream: socket, address: addressOf(socket) });
+        accept({ identify: () => peerOf(socket), stream: socket, address: addressOf(socket) });
       });
       server.on("tlsClientError", (error, socket) => {
         const who = socket.remoteAddress ?? "a client";

@@ -22,7 +22,8 @@ function scopeOf({ deviceId, moduleId }: Identity): string {
 export function parsePublication(topic: string, identity: Identity): Publication | undefined {
   const telemetry = `${scopeOf(identity)}/messages/events`;
   if (topic === telemetry || topic.startsWith(`${telemetry}/`)) {
-    return { kind: "telemetry", bag: topic.slice(telemetry.length + 1).replace(/\/$/, "") };
+    const bag = topic.slice(telemetry.length + 1).replace(/\/$/, "");
+    return /[#+]/.test(bag) ? undefined : { kind: "telemetry", bag };
   }
   const get = /^\$iothub\/twin\/GET\/\?\$rid=([^&]*)/.exec(topic);
   if (get) return { kind: "twin-get", requestId: get[1] ?? "" };

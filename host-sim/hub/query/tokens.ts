@@ -7,6 +7,9 @@ export type Token =
 const PATTERN =
   /\s*(?:(?<word>[A-Za-z_$][\w$-]*|\[\[[^\]]+\]\])|(?<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?<symbol><=|>=|!=|<>|[=<>(),.*[\]]))/y;
 
+/** What is read part by part in recursion must not be endless. */
+const MOST_PARTS = 4_000;
+
 /**
  * Splits a query of the IoT Hub query language into its parts.
  * @throws HubError ArgumentInvalid with the position of what is no part
@@ -20,6 +23,7 @@ export function tokenize(query: string): Token[] {
     const groups = PATTERN.exec(query)?.groups;
     if (!groups) throw queryProblem(`character ${at + 1} begins nothing that is known`);
     tokens.push(tokenFrom(groups, at));
+    if (tokens.length > MOST_PARTS) throw queryProblem(`it has more than ${MOST_PARTS} parts`);
   }
   return tokens;
 }

@@ -57,7 +57,7 @@ function requireDevice(hub: Hub, request: HttpRequest): void {
   hub.devices.touch(id);
 }
 
-function takeEvents(hub: Hub, request: HttpRequest): HttpAnswer {
+async function takeEvents(hub: Hub, request: HttpRequest): Promise<HttpAnswer> {
   const device = hub.devices.get(idFrom(request.parameters));
   const batch = request.headers["content-type"]?.startsWith(BATCH_TYPE);
   const messages = batch ? batchOf(request.json()) : [single(request)];
@@ -66,18 +66,19 @@ function takeEvents(hub: Hub, request: HttpRequest): HttpAnswer {
     throw new HubError("MessageTooLarge", `Messages have at most ${LARGEST_MESSAGE} bytes`);
   }
   const { modelId } = hub.twins.get(idOf(device));
-  for (const { body, headers } of messages) {
+  const kept = messages.map(({ body, headers }) => {
     hub.limits.take("telemetry");
     hub.limits.spend(body.length);
     const { properties, system } = propertiesOf(headers);
-    hub.events.append({
+    return hub.events.append({
       deviceId: device.deviceId,
       ...(device.moduleId === undefined ? {} : { moduleId: device.moduleId }),
       body: body.toString("base64"),
       properties,
       systemProperties: { ...system, ...connectionProperties(device, modelId) },
     });
-  }
+  });
+  await Promise.all(kept);
   return { status: 204 };
 }
 
@@ -112,27 +113,29 @@ function lowerCased(properties: Readonly<Record<string, unknown>>): Record<strin
   );
 }
 
-const SYSTEM_HEADERS: Readonly<Record<string, string>> = {
-  "iothub-messageid": "message-id",
-  "iothub-correlationid": "correlation-id",
-  "iothub-userid": "user-id",
-  "iothub-contenttype": "content-type",
-  "iothub-contentencoding": "content-encoding",
-  "iothub-interface-id": "iothub-interface-id",
-  "iothub-to": "to",
-};
+const SYSTEM_HEADERS = new Map(
+  Object.entries({
+    "iothub-messageid": "message-id",
+    "iothub-correlationid": "correlation-id",
+    "iothub-userid": "user-id",
+    "iothub-contenttype": "content-type",
+    "iothub-contentencoding": "content-encoding",
+    "iothub-interface-id": "iothub-interface-id",
+    "iothub-to": "to",
+  }),
+);
 
 function propertiesOf(headers: Readonly<Record<string, unknown>>) {
-  const properties: Record<string, string> = {};
-  const system: Record<string, string> = {};
+  const properties: [string, string][] = [];
+  const system: [string, string][] = [];
   for (const [name, value] of Object.entries(headers)) {
-    const systemName = SYSTEM_HEADERS[name];
-    if (systemName !== undefined) system[systemName] = String(value);
+    const systemName = SYSTEM_HEADERS.get(name);
+    if (systemName !== undefined) system.push([systemName, String(value)]);
     else if (name.startsWith(APPLICATION)) {
-      properties[name.slice(APPLICATION.length)] = String(value);
+      properties.push([name.slice(APPLICATION.length), String(value)]);
     }
   }
-  return { properties, system };
+  return { properties: Object.fromEntries(properties), system: Object.fromEntries(system) };
 }
 
 function receive(hub: Hub, device: Device): HttpAnswer {

@@ -58,7 +58,11 @@ export function createHttpsEndpoint(options: EndpointOptions): Service {
   const groups = options.groups.map((group) => ({ group, find: compileRoutes(group.routes) }));
 
   async function serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(incoming.url ?? "/", "https://hub");
+    const url = urlOf(incoming);
+    if (!url) {
+      const problem = new HubError("ArgumentInvalid", "The target of the request is no URL");
+      return send(response, hubProblem(problem));
+    }
     const method = incoming.method ?? "GET";
     for (const { group, find } of groups) {
       const match = find(method, url.pathname);
@@ -109,6 +113,10 @@ export function createHttpsEndpoint(options: EndpointOptions): Service {
       return server;
     },
   });
+}
+
+function urlOf({ url = "/" }: IncomingMessage): URL | undefined {
+  return URL.canParse(url, "https://hub") ? new URL(url, "https://hub") : undefined;
 }
 
 function parsed(body: Buffer): unknown {

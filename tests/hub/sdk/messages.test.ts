@@ -342,7 +342,7 @@ async function readEvents(
 }
 
 test("@azure/event-hubs reads hub and partition properties", async ({ lab }) => {
-  append(lab, "1");
+  await append(lab, "1");
   const client = eventHub(lab);
   const properties = await client.getEventHubProperties();
   assert.equal(properties.partitionIds, ["0", "1", "2", "3"]);
@@ -353,7 +353,7 @@ test("@azure/event-hubs reads hub and partition properties", async ({ lab }) => 
 });
 
 test("@azure/event-hubs reads telemetry with its properties", async ({ lab }) => {
-  append(lab, '{"t":21.5}');
+  await append(lab, '{"t":21.5}');
   const [event] = await readEvents(eventHub(lab), 1);
   assert.equal(event?.body, { t: 21.5 });
   assert.equal(event?.properties, { kind: "test" });
@@ -379,16 +379,16 @@ test("@azure/event-hubs starts after a sequence number", async ({ lab }) => {
 });
 
 test("@azure/event-hubs starts at a time", async ({ lab }) => {
-  append(lab, "1");
+  await append(lab, "1");
   lab.clock.advance(10_000);
   const enqueuedOn = new Date(lab.clock.now() - 5_000);
-  append(lab, "2");
+  await append(lab, "2");
   const events = await readEvents(eventHub(lab), 1, { enqueuedOn });
   assert.is(events[0]?.body, 2);
 });
 
 test("@azure/event-hubs reads plain AMQP with UseDevelopmentEmulator", async ({ lab }) => {
-  append(lab, "1");
+  await append(lab, "1");
   const port = lab.addresses.plainAmqp.port;
   const client = eventHub(lab, `localhost:${port}`, ";UseDevelopmentEmulator=true");
   assert.is((await readEvents(client, 1))[0]?.body, 1);
