@@ -19,6 +19,8 @@ export interface DeviceRestRequest
   readonly state: { readonly store: Store; readonly folder: string };
 }
 
+export type DeviceRest = Awaited<ReturnType<typeof startDeviceRest>>;
+
 /** Starts the REST API of a device and writes its CA where clients can read it. */
 export async function startDeviceRest(request: DeviceRestRequest) {
   const { state, ...options } = request;
