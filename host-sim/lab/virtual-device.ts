@@ -8,7 +8,7 @@ import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
 import type { AccessPoint } from "../device/system/air.ts";
 import { type OsRelease, osRelease } from "../device/system/os-release.ts";
 import { createDeviceSystem } from "../device/system/system.ts";
-import { createImageStore } from "../device/updates/image-store.ts";
+import { createImageStore, type ImageStore } from "../device/updates/image-store.ts";
 import {
   createServiceClient,
   SERVICE_HOST,
@@ -55,6 +55,8 @@ export interface VirtualDevice extends SphereOs {
   /** Starts it with the app that came over the air, or with this one when there is none. */
   wake(app: AppImage | undefined): Promise<void>;
   readonly updates?: Updater;
+  /** What came over the air; absent in another hub's device, which nobody updates. */
+  readonly flash?: ImageStore;
 }
 
 /** A virtual MT3620 on the lab's network, or on the real one when it joins another hub. */
