@@ -49,7 +49,12 @@ export async function startFleet(options: { devices: number; stateFolder?: strin
   const newest = new Map<string, string>();
   const manifest = resolveManifest(
     {
-      ...{ SchemaVersion: 1 as const, Name: "Fleet", ComponentId: COMPONENT, EntryPoint: "/bin/app" },
+      ...{
+        SchemaVersion: 1 as const,
+        Name: "Fleet",
+        ComponentId: COMPONENT,
+        EntryPoint: "/bin/app",
+      },
       ...{ CmdArgs: ["--Hostname", HUB, "v0"], Capabilities: CAPABILITIES },
       ApplicationType: "Default" as const,
     },
