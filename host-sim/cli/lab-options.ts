@@ -61,7 +61,7 @@ export function withLabOptions(command: Command): Command {
     )
     .option(
       "--device-rest-port <port>",
-      "the device's REST API; any free port if absent",
+      "the first device's REST API, the next ones follow; any free ports if absent",
       wholeNumber(0, 65_535),
     )
     .option(

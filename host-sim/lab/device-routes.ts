@@ -82,5 +82,6 @@ async function setPower(device: LabDevice, { on, afterWrites }: JsonObject): Pro
   if (typeof afterWrites !== "number" || !Number.isInteger(afterWrites) || afterWrites < 0) {
     throw badField("afterWrites", "a whole number from 0");
   }
+  if (!device.powered) throw deviceOff(device.deviceId);
   device.failPowerAfter(afterWrites);
 }

@@ -1,5 +1,5 @@
 import type { AppImage } from "../device/app.ts";
-import { LabError } from "../errors.ts";
+import { LabError, messageOf } from "../errors.ts";
 import { type DeviceRest, startDeviceRest } from "./device-rest.ts";
 import { createPowerSupply, type PowerSupply } from "./power-supply.ts";
 import type { LabState } from "./state.ts";
@@ -37,7 +37,7 @@ export async function startLabDevice(options: LabDeviceOptions) {
 
   /** @param before the run whose surroundings stay as they were put up */
   async function create(before?: Run): Promise<Run> {
-    const supply = createPowerSupply(state, () => queueMicrotask(() => void cut()));
+    const supply = createPowerSupply(state, () => queueMicrotask(lose));
     const accessPoints = before?.os.system.air.present;
     const os = createVirtualDevice({ ...options, state: supply.kept, accessPoints });
     const { host } = options.rest;
@@ -51,6 +51,11 @@ export async function startLabDevice(options: LabDeviceOptions) {
     const done = turn.then(change);
     turn = done.catch(() => {});
     return done;
+  }
+
+  /** The power is gone at a write; nobody waits for what follows from it. */
+  function lose(): void {
+    cut().catch((error) => logger.error(`the loss of power: ${messageOf(error)}`));
   }
 
   function cut(): Promise<void> {
@@ -99,7 +104,7 @@ export async function startLabDevice(options: LabDeviceOptions) {
         powered = true;
         // Waiting would hold up a cut that comes meanwhile.
         void run.os.wake(app).catch((error) => {
-          if (powered) logger.error(`the device does not come up: ${error.message}`);
+          if (powered) logger.error(`the device does not come up: ${messageOf(error)}`);
         });
       }),
     stop: (): Promise<void> =>

@@ -118,6 +118,8 @@ test("one that loses its power is gone at once, and comes back with what its fla
   assert.is(device.powered, false);
   assert.is(await rest(lab, 1, "/status").catch(() => "nobody answers"), "nobody answers");
   assert.is((await api(lab, "GET", `/device/updates${chosen}`)).code, "device-off");
+  const later = await api(lab, "POST", `/device/power${chosen}`, { on: false, afterWrites: 1 });
+  assert.is(later.code, "device-off");
   const status = await api(lab, "GET", `/status${chosen}`);
   assert.equal([status.device.power, status.device.network], [false, false]);
   assert.is(status.devices[0].power, true);
