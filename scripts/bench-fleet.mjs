@@ -23,7 +23,10 @@ await bundle({
 });
 const { fleetFigures } = await import(join(root, "build/bench/fleet.js"));
 const perVersion = Math.max(1, Math.ceil(interruptions / 5));
-const figures = await fleetFigures({ devices, interruptions, perVersion, seed });
+const figures = await fleetFigures({
+  ...{ devices, interruptions, perVersion, seed },
+  report: (text) => console.error(text),
+});
 const { before, after } = figures.tally;
 const rows = [
   ["start to telemetry of all", figures.start, "ms", 0],

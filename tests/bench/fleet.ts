@@ -23,22 +23,26 @@ export async function fleetFigures(options: {
   readonly interruptions: number;
   readonly perVersion: number;
   readonly seed: number;
+  /** Is told what has been done. */
+  readonly report: (text: string) => void;
 }): Promise<FleetFigures> {
-  const { devices, interruptions, perVersion, seed } = options;
+  const { devices, interruptions, perVersion, seed, report } = options;
   const began = performance.now();
   const since = (moment: number) => Math.round(performance.now() - moment);
   const fleet = await startFleet({ devices });
   try {
     await fleet.reporting("v0", PATIENCE_MS);
     const start = since(began);
+    report(`${devices} devices run`);
     const deployed = performance.now();
     fleet.deploy("v1");
     fleet.check();
     await fleet.reporting("v1", PATIENCE_MS);
     const update = since(deployed);
+    report("all are updated");
     const before = performance.now();
     const random = randomFrom(seed);
-    const tally = await interrupt(fleet, { count: interruptions, perVersion, random });
+    const tally = await interrupt(fleet, { count: interruptions, perVersion, random, report });
     const messages = [...fleet.received.values()].reduce((sum, { size }) => sum + size, 0);
     const peakMemory = Math.round(process.resourceUsage().maxRSS / 1024);
     const gaps = fleet.gaps();

@@ -143,6 +143,7 @@ export interface Interruptions {
   /** The interrupted updates: after so many, all devices get the next version. */
   readonly perVersion: number;
   readonly random: () => number;
+  readonly report?: (text: string) => void;
 }
 
 /** Versions that an interrupted device had in its flash, by how often. */
@@ -154,7 +155,7 @@ export type Tally = Record<"before" | "after", number>;
  * @throws Error when a device is found between two versions, or never comes back
  */
 export async function interrupt(fleet: Fleet, options: Interruptions): Promise<Tally> {
-  const { count, perVersion, random } = options;
+  const { count, perVersion, random, report } = options;
   const tally: Tally = { before: 0, after: 0 };
   for (let round = 0; round * perVersion < count; round++) {
     const [before, after] = [`v${round + 1}`, `v${round + 2}`];
@@ -168,6 +169,7 @@ export async function interrupt(fleet: Fleet, options: Interruptions): Promise<T
       tally[found === after ? "after" : "before"] += 1;
     }
     await fleet.reporting(after, 60_000);
+    report?.(`all have ${after}, ${cuts} lost their power meanwhile`);
     for (const device of fleet.devices) {
       if (fleet.versionIn(device) !== after) throw new Error("telemetry and flash differ");
     }
