@@ -1,5 +1,6 @@
 import { RealClock } from "./clock/index.ts";
 import { DPS_HOST } from "./device/hub-client/provision.ts";
+import { LabError } from "./errors.ts";
 import type { Dps } from "./hub/dps/dps.ts";
 import type { Hub } from "./hub/hub.ts";
 import type { LimitOptions } from "./hub/limits.ts";
@@ -15,13 +16,16 @@ import {
   startCloud,
 } from "./lab/cloud.ts";
 import type { LabDescription } from "./lab/description.ts";
-import { startDeviceRest } from "./lab/device-rest.ts";
-import { enrol, labDevice } from "./lab/enrolment.ts";
+import { MOST_DEVICES } from "./lab/device-count.ts";
+import { startDevices } from "./lab/devices.ts";
+import { enrol, manufacture } from "./lab/enrolment.ts";
+import type { LabDevice } from "./lab/lab-device.ts";
 import { joinedApp, type OtherHub } from "./lab/other-hub.ts";
 import { labRoutes } from "./lab/routes.ts";
+import { labTrustStore } from "./lab/signing-key.ts";
 import { openState } from "./lab/state.ts";
 import { writeLocator } from "./lab/state-folder.ts";
-import { createVirtualDevice, type VirtualDevice } from "./lab/virtual-device.ts";
+import type { VirtualDevice } from "./lab/virtual-device.ts";
 import { createLogger } from "./log.ts";
 import { packageVersion } from "./paths.ts";
 import { catalogId, type SecurityService } from "./security-service/index.ts";
@@ -37,15 +41,22 @@ export interface LabOptions {
   readonly apiPort?: number;
   /** Throttles and quotas of the hub's tier; none when absent. */
   readonly limits?: LimitOptions;
-  /** Of the device's REST API. */
+  /** How many virtual devices run the app, from 1 to 250; 1 when absent. */
+  readonly devices?: number;
+  /**
+   * Of the first device's REST API, the next device has the next port; any free ones when absent.
+   * On addresses of their own all devices have the same port.
+   */
   readonly deviceRestPort?: number;
+  /** Of the service that lists the devices. */
+  readonly discoveryPort?: number;
   /** Of the Security Service. */
   readonly securityPort?: number;
   /** Whose packages are taken for development; those of the state folder's key when absent. */
   readonly developers?: () => TrustStore;
-  /** Lab time between two checks of the device for updates; a day when absent. */
+  /** Lab time between two checks of a device for updates; a day when absent. */
   readonly updateCheckMs?: number;
-  /** Leaves the device as it left the factory. */
+  /** Leaves the devices as they left the factory. */
   readonly unclaimed?: boolean;
   /** Connects the device to this hub in place of the lab's own. */
   readonly otherHub?: OtherHub;
@@ -61,8 +72,10 @@ export interface Lab {
   readonly dps: Dps;
   readonly service: SecurityService;
   readonly tokens: Cloud["tokens"];
+  /** The first of the devices as it runs now. */
   readonly device: VirtualDevice;
-  /** Puts a new build of the app in place of the running one. */
+  readonly devices: readonly LabDevice[];
+  /** Puts a new build of the app in place of the running one, on all devices that have power. */
   install(app: BuiltApp): Promise<void>;
   /** Ends all connections and listens again on the same port. */
   restartHub(): Promise<void>;
@@ -95,44 +108,38 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 }
 
 async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
+  checkDevices(options);
   const { app, otherHub, host = "127.0.0.1" } = options;
-  const { manifest, hardware } = app;
   const clock = new RealClock();
   const { publish, subscribe } = createEvents(options.onEvent);
   const now = () => clock.now();
   const logger = createLogger("lab", now, (line) => publish({ type: "log", line }));
   const state = openState(options.stateFolder);
   cleanups.push(() => state.close());
-  const hubName = hubNameOf(manifest);
-  const { ports, limits, securityPort, developers } = options;
+  const { ports, limits, securityPort } = options;
+  const developers = options.developers ?? (() => labTrustStore(state.folder));
   const cloud = await startCloud({
-    ...{ state, clock, logger, hubName, host, ports, limits, securityPort, developers },
+    ...{ state, clock, logger, host, ports, limits, securityPort, developers },
+    hubName: hubNameOf(app.manifest),
   });
   cleanups.push(() => cloud.stop());
   const { hub, dps, service } = cloud;
   hub.events.subscribe((message) => publish({ type: "telemetry", message }));
 
-  const manufactured = labDevice(state.store);
+  const manufactured = manufacture(state.store, options.devices ?? 1);
   const tenantId = enrol({
-    service,
-    hub,
-    dps,
-    deviceId: manufactured.deviceId,
-    tenantId: manifest.Capabilities.DeviceAuthentication,
+    ...{ service, hub, dps },
+    deviceIds: manufactured.map(({ deviceId }) => deviceId),
+    tenantId: app.manifest.Capabilities.DeviceAuthentication,
     claim: !options.unclaimed,
   });
-  const device = createVirtualDevice({
-    ...{ clock, state, cloud, manufactured, hardware, manifest, otherHub },
-    developers,
-    logger: logger.named("device"),
-    checkEveryMs: options.updateCheckMs,
+  const devices = await startDevices({
+    ...{ clock, state, cloud, manufactured, otherHub, developers, host: options.host },
+    ...{ hardware: app.hardware, manifest: app.manifest, checkEveryMs: options.updateCheckMs },
+    ...{ restPort: options.deviceRestPort, discoveryPort: options.discoveryPort },
+    publishLine: (line) => publish({ type: "log", line }),
   });
-  cleanups.push(() => device.stop());
-  const deviceRest = await startDeviceRest({
-    ...{ os: device, state, host, logger: logger.named("device") },
-    port: options.deviceRestPort ?? 0,
-  });
-  cleanups.push(() => deviceRest.stop());
+  cleanups.push(() => devices.stop());
 
   let description: LabDescription | undefined;
   const lab: Lab = {
@@ -140,8 +147,11 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
       if (!description) throw new Error("The lab has not started yet");
       return description;
     },
-    ...{ clock, hub, dps, service, device, tokens: cloud.tokens },
-    install: (next) => device.install(joinedApp(next, otherHub)),
+    get device() {
+      return devices.first.os;
+    },
+    ...{ clock, hub, dps, service, devices: devices.all, tokens: cloud.tokens },
+    install: (next) => devices.install(joinedApp(next, otherHub)),
     restartHub: () => cloud.restartHub(),
     exportTo: (folder) => state.exportTo(folder),
     stop: () => runAll(cleanups),
@@ -152,23 +162,40 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   cleanups.push(() => api.stop());
   const url = `http://${address.host}:${address.port}`;
   description = {
-    ...describe(cloud, device.deviceId, tenantId, url, options.stateFolder),
-    deviceRest: deviceRest.description,
+    ...describe(cloud, tenantId, url, options.stateFolder),
+    ...devices.description(),
   };
   if (options.stateFolder !== undefined) {
     writeLocator(options.stateFolder, { processId: process.pid, api: url });
   }
-  await device.begin(joinedApp(app, otherHub));
+  await devices.begin(joinedApp(app, otherHub));
   return lab;
+}
+
+/** @throws LabError option-invalid, options-conflict */
+function checkDevices({ devices = 1, otherHub }: LabOptions): void {
+  if (!Number.isInteger(devices) || devices < 1 || devices > MOST_DEVICES) {
+    throw new LabError(
+      "option-invalid",
+      `A lab has from 1 to ${MOST_DEVICES} devices, not ${devices}.`,
+      "Give another number, or start a second lab with a state folder of its own.",
+    );
+  }
+  if (devices > 1 && otherHub) {
+    throw new LabError(
+      "options-conflict",
+      `The certificate for ${otherHub.hostName} belongs to one device, and ${devices} are asked for.`,
+      "Leave --devices out.",
+    );
+  }
 }
 
 function describe(
   { hub, dps, addresses, caFile, service, serviceAddress, tokens }: Cloud,
-  deviceId: string,
   tenantId: string,
   api: string,
   stateFolder: string | undefined,
-): Omit<LabDescription, "deviceRest"> {
+): Omit<LabDescription, "deviceRest" | "devices" | "discovery"> {
   return {
     version: packageVersion(),
     processId: process.pid,
@@ -196,7 +223,6 @@ function describe(
       catalogId: catalogId(service.tenants.get(tenantId)),
       token: tokens.issue(TOKEN_LIFETIME_MS).accessToken,
     },
-    devices: [{ deviceId }],
     redirects: redirectsTo(hub, dps, addresses),
   };
 }

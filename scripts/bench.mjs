@@ -14,7 +14,7 @@ const results = [];
 try {
   await import("./build-host.mjs");
   await bundle({
-    entryPoints: ["throughput", "image-package"].map((name) =>
+    entryPoints: ["throughput", "image-package", "device-rest", "thirty-days"].map((name) =>
       join(root, `tests/bench/${name}.ts`),
     ),
     outdir: join(root, "build/bench"),
@@ -23,6 +23,7 @@ try {
   await startTimes();
   await size();
   await imagePackages();
+  await device();
   await throughput();
 } finally {
   rmSync(work, { recursive: true, force: true });
@@ -113,6 +114,17 @@ async function imagePackages() {
   record("compress it as the Security Service does", Math.round(toCloud), "ms", 0);
   record("decompress it", Math.round(fromCloud), "ms", 0);
 }
+
+async function device() {
+  const { deviceRestTimes } = await import(join(root, "build/bench/device-rest.js"));
+  const { read, sideload } = await deviceRestTimes();
+  record("read of the device's REST API", tenths(read), "ms", 5);
+  record("sideload of 200 KB until the new app runs", tenths(sideload), "ms", 500);
+  const { thirtyDays } = await import(join(root, "build/bench/thirty-days.js"));
+  record("thirty virtual days of a device", tenths((await thirtyDays()) / 1000), "s", 30);
+}
+
+const tenths = (value) => Math.round(value * 10) / 10;
 
 async function throughput() {
   const bench = join(root, "build/bench/throughput.js");

@@ -4,6 +4,7 @@ import type { CompilerProcess } from "../compiler/process.ts";
 import { LabError } from "../errors.ts";
 import type { Tier } from "../hub/limits.ts";
 import type { Target } from "../lab/app-image.ts";
+import { MOST_DEVICES } from "../lab/device-count.ts";
 import type { Body } from "../lab/native-build.ts";
 import { STATE_FOLDER } from "../lab/state-folder.ts";
 import type { LabOptions } from "../lab.ts";
@@ -27,6 +28,8 @@ export interface LabCommandOptions {
   readonly enforceLimits?: boolean;
   readonly apiPort?: number;
   readonly deviceRestPort?: number;
+  readonly dcsPort?: number;
+  readonly devices?: number;
   readonly hub?: string;
   readonly deviceId?: string;
   readonly cert?: string;
@@ -39,7 +42,7 @@ export function withLabOptions(command: Command): Command {
     .option("--project <folder>", "the app's folder, with app_manifest.json", ".")
     .option("--state <folder>", "where the lab keeps its state; .spherule in the project if absent")
     .option("--in-memory", "keep nothing")
-    .option("--unclaimed", "leave the device as it left the factory")
+    .option("--unclaimed", "leave the devices as they left the factory")
     .option("--release", "run the optimised build of the app")
     .option("--image-package <file>", "boot the app of this package in place of the project's")
     .option(
@@ -65,7 +68,17 @@ export function withLabOptions(command: Command): Command {
     )
     .option(
       "--device-rest-port <port>",
-      "the device's REST API; any free port if absent",
+      "the first device's REST API, the next ones follow; any free ports if absent",
+      wholeNumber(0, 65_535),
+    )
+    .option(
+      "--devices <count>",
+      "how many virtual devices run the app; 1 if absent",
+      wholeNumber(1, MOST_DEVICES),
+    )
+    .option(
+      "--dcs-port <port>",
+      "the service that lists the devices; tools dial 48938; any free port if absent",
       wholeNumber(0, 65_535),
     )
     .option("--hub <host>", "join this hub, for example a real one, in place of the lab's own")
@@ -107,6 +120,8 @@ export async function labOptions(
     limits: limitsOf(options),
     apiPort: options.apiPort,
     deviceRestPort: options.deviceRestPort,
+    discoveryPort: options.dcsPort,
+    devices: options.devices,
     developers: await developersOf(options, projectFolder),
   };
 }

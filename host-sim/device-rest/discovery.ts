@@ -7,6 +7,8 @@ export interface AttachedDevice {
   readonly IpAddress: string;
   /** Where its cable is plugged in. */
   readonly DeviceConnectionPath: string;
+  /** Where its REST API listens when that is not 443; real services know no such field. */
+  readonly Port?: number;
 }
 
 /** The device communication service: plain HTTP on this computer, tells which devices are attached. */

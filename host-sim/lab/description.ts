@@ -29,8 +29,10 @@ export interface LabDescription {
     readonly idScope: string;
     readonly serviceConnectionString: string;
   };
-  /** The REST API of the lab's device; `ca` is a PEM file with the CA of its certificate. */
+  /** The REST API of the lab's first device; `ca` is a PEM file with the CA of all. */
   readonly deviceRest: { readonly address: string; readonly port: number; readonly ca: string };
+  /** The service by which tools find devices, plain HTTP. */
+  readonly discovery: { readonly address: string; readonly port: number };
   readonly securityService: {
     readonly tenantId: string;
     /** Base of the HTTPS API in the shape of Azure Resource Manager. */
@@ -40,7 +42,12 @@ export interface LabDescription {
     /** Bearer token for it. */
     readonly token: string;
   };
-  readonly devices: readonly { readonly deviceId: string }[];
+  /** All devices; whoever names none means the first. */
+  readonly devices: readonly {
+    readonly deviceId: string;
+    /** Its REST API. */
+    readonly rest: { readonly address: string; readonly port: number };
+  }[];
   /** `name:port` → `address:port`, what the redirecting preload of `spherule exec` follows. */
   readonly redirects: Readonly<Record<string, string>>;
 }

@@ -112,7 +112,7 @@ function createDevice(
     board: boardOf(hardware),
     network: createNetwork({ routes: new Map(), link: system.link }),
     deviceAuth: NO_CLOUD,
-    storage: state.storage,
+    storage: state.device(1).storage,
   });
 }
 

@@ -14,9 +14,15 @@ export function labServerRoot(store: Store): Authority {
   return kept(store, "lab/server-root", () => storeAuthority(createServerRoot()), loadAuthority);
 }
 
-/** The lab's own device, made once for a state. */
-export function labDevice(store: Store): ManufacturedDevice {
-  return kept(store, "lab/device", manufactureDevice, (device) => device);
+/** The lab's own device with this number, from 1; made once for a state. */
+export function labDevice(store: Store, number = 1): ManufacturedDevice {
+  const key = number === 1 ? "lab/device" : `lab/devices/${number}`;
+  return kept(store, key, manufactureDevice, (device) => device);
+}
+
+/** The first so many devices of the lab. */
+export function manufacture(store: Store, count: number): ManufacturedDevice[] {
+  return Array.from({ length: count }, (_, index) => labDevice(store, index + 1));
 }
 
 function kept<Stored, Value>(
@@ -25,38 +31,42 @@ function kept<Stored, Value>(
   make: () => Stored,
   load: (stored: Stored) => Value,
 ): Value {
-  const stored = store.get<Stored>(key) ?? make();
-  store.put(key, stored);
-  return load(stored);
+  const stored = store.get<Stored>(key);
+  if (stored !== undefined) return load(stored);
+  const made = make();
+  store.put(key, made);
+  return load(made);
 }
 
 export interface Enrolment {
   readonly service: SecurityService;
   readonly hub: Hub;
   readonly dps: Dps;
-  readonly deviceId: string;
+  readonly deviceIds: readonly string[];
   /** The manifest's `DeviceAuthentication`. */
   readonly tenantId: string | undefined;
   readonly claim: boolean;
 }
 
 /**
- * What an owner of a device does once: a tenant, the claim, the tenant's CA certificate registered
- * in hub and DPS with a proof of possession, the X.509 CA-signed device, an enrollment group for the
+ * What an owner of devices does once: a tenant, the claims, the tenant's CA certificate registered
+ * in hub and DPS with a proof of possession, X.509 CA-signed devices, an enrollment group for the
  * tenant. What is there already stays.
  * @returns the tenant
  */
-export function enrol({ service, hub, dps, deviceId, tenantId, claim }: Enrolment): string {
-  const wanted = tenantId ?? service.tenantOf(deviceId) ?? service.listTenants()[0]?.tenantId;
+export function enrol({ service, hub, dps, deviceIds, tenantId, claim }: Enrolment): string {
+  const [first = ""] = deviceIds;
+  const wanted = tenantId ?? service.tenantOf(first) ?? service.listTenants()[0]?.tenantId;
   const tenant = service.findTenant(wanted ?? "") ?? newTenant(service, wanted);
-  if (claim && service.tenantOf(deviceId) === undefined) {
-    service.claim(tenant.tenantId, deviceId);
+  for (const deviceId of claim ? deviceIds : []) {
+    if (service.tenantOf(deviceId) === undefined) service.claim(tenant.tenantId, deviceId);
   }
   for (const { tenantId: each } of service.listTenants()) {
     registerAuthorities(service, hub.certificates, each);
     enrolGroup(dps, each, registerAuthorities(service, dps.certificates, each));
   }
-  if (!hub.devices.find(deviceId)) {
+  for (const deviceId of deviceIds) {
+    if (hub.devices.find(deviceId)) continue;
     hub.devices.create({ deviceId, authentication: { type: "certificateAuthority" } });
   }
   return tenant.tenantId;

@@ -1,12 +1,12 @@
-import { press } from "../device/board.ts";
-import { LabError } from "../errors.ts";
 import type { Acknowledgement } from "../hub/c2d.ts";
 import { isObject, type JsonObject } from "../hub/json.ts";
 import { callMethod, methodCall } from "../hub/methods.ts";
 import { twinJson } from "../hub/views.ts";
 import type { Lab } from "../lab.ts";
 import type { ApiRequest, ApiRoutes } from "./api.ts";
-import { surroundingsRoutes } from "./surroundings.ts";
+import { badField, object, text } from "./body.ts";
+import { deviceOf, deviceRoutes } from "./device-routes.ts";
+import type { LabDevice } from "./lab-device.ts";
 
 const CONNECT_TIMEOUT_SECONDS = 10;
 
@@ -14,12 +14,11 @@ const CONNECT_TIMEOUT_SECONDS = 10;
 export function labRoutes(lab: Lab): ApiRoutes {
   return {
     "GET /lab": () => lab.description,
-    "GET /status": () => statusOf(lab),
+    "GET /status": ({ query }) => statusOf(lab, deviceOf(lab, query)),
     "GET /telemetry": ({ query }) => [...lab.hub.events.read(Number(query.get("from") ?? 0))],
     "GET /refusals": () => lab.hub.refusals.list(),
     ...twinRoutes(lab),
     ...deviceRoutes(lab),
-    ...surroundingsRoutes(lab.device),
     ...securityServiceRoutes(lab),
     "POST /methods/:deviceId": (request) => invoke(lab, request),
     "POST /messages/:deviceId": (request) => sendMessage(lab, request),
@@ -46,29 +45,7 @@ function twinRoutes({ hub }: Lab): ApiRoutes {
   };
 }
 
-function deviceRoutes(lab: Lab): ApiRoutes {
-  const { device, clock } = lab;
-  return {
-    "POST /device/restart": () => device.startApp(),
-    "POST /device/network": (request) => {
-      device.network.setUp(object(request).up !== false);
-    },
-    "POST /device/press": async (request) => {
-      const name = text(object(request), "peripheral");
-      const pin = device.board.find(name);
-      if (pin === undefined) {
-        throw new LabError(
-          "peripheral-unknown",
-          `${device.board.name} has no ${name}.`,
-          "Its hardware definition lists the names.",
-        );
-      }
-      await press(device.board, clock, pin);
-    },
-  };
-}
-
-function securityServiceRoutes({ service, device, tokens, clock }: Lab): ApiRoutes {
+function securityServiceRoutes({ service, tokens, clock }: Lab): ApiRoutes {
   return {
     /** A bearer token for an hour, or for `seconds`. */
     "POST /token": ({ body }) => {
@@ -76,9 +53,6 @@ function securityServiceRoutes({ service, device, tokens, clock }: Lab): ApiRout
       if (typeof seconds !== "number" || !(seconds > 0)) throw badField("seconds", "positive");
       return tokens.issue(seconds * 1000);
     },
-    "GET /device/updates": () => device.updates?.status() ?? null,
-    /** Looks for updates at once; the answer does not wait for an app that defers. */
-    "POST /device/updates/check": () => void device.updates?.check(),
     "POST /os-releases": (request) => {
       const body = object(request);
       return service.releases.publish(text(body, "version"), body.retailNow === true);
@@ -94,15 +68,12 @@ function securityServiceRoutes({ service, device, tokens, clock }: Lab): ApiRout
   };
 }
 
-function statusOf({ description, device, hub, service, clock }: Lab) {
-  const { deviceId } = device;
+/** @param chosen what `device` tells of */
+function statusOf(lab: Lab, chosen: LabDevice) {
+  const { description, devices, hub, clock } = lab;
   return {
-    device: {
-      deviceId,
-      tenant: service.tenantOf(deviceId) ?? null,
-      network: device.network.up,
-      app: device.status(),
-    },
+    device: statusOfDevice(lab, chosen),
+    devices: devices.map((each) => statusOfDevice(lab, each)),
     hub: {
       hostName: description.hub.hostName,
       address: `${description.hub.address}:${description.hub.mqttPort}`,
@@ -114,6 +85,17 @@ function statusOf({ description, device, hub, service, clock }: Lab) {
     api: description.api,
     stateFolder: description.stateFolder,
     processId: description.processId,
+  };
+}
+
+function statusOfDevice({ service }: Lab, { deviceId, powered, rest, os }: LabDevice) {
+  return {
+    deviceId,
+    power: powered,
+    tenant: service.tenantOf(deviceId) ?? null,
+    network: powered && os.network.up,
+    rest: `https://${rest.address}:${rest.port}`,
+    app: os.status(),
   };
 }
 
@@ -158,19 +140,4 @@ function setClock({ clock }: Lab, { speed, jumpSeconds, time }: JsonObject): voi
     if (!(speed >= 0 && speed <= 10_000)) throw badField("speed", "from 0 to 10000");
     clock.setSpeed(speed);
   }
-}
-
-function object({ body }: ApiRequest): JsonObject {
-  if (isObject(body as JsonObject)) return body as JsonObject;
-  throw new LabError("body-invalid", "The request's body is no JSON object.", "Send an object.");
-}
-
-function text(body: JsonObject, name: string): string {
-  const value = body[name];
-  if (typeof value === "string" && value !== "") return value;
-  throw badField(name, "a text");
-}
-
-function badField(name: string, wanted: string): LabError {
-  return new LabError("body-invalid", `The field ${name} has to be ${wanted}.`, "Correct it.");
 }

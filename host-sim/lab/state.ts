@@ -2,17 +2,25 @@ import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileStorage, type MutableStorage, memoryStorage } from "../device/storage.ts";
-import { openFolderStore, openMemoryStore, type Store } from "../store/index.ts";
+import { openFolderStore, openMemoryStore, type Store, storePart } from "../store/index.ts";
 import { SIGNING_FOLDER } from "./signing-key.ts";
 import { lockStateFolder } from "./state-folder.ts";
+
+/** What one device keeps. */
+export interface DeviceState {
+  readonly number: number;
+  readonly store: Store;
+  /** Mutable storage of an app by its component id. */
+  storage(componentId: string): MutableStorage;
+}
 
 /** Everything that a lab keeps. */
 export interface LabState {
   readonly store: Store;
   /** For files that other programs read, such as the CA file. */
   readonly folder: string;
-  /** Mutable storage of an app by its component id. */
-  storage(componentId: string): MutableStorage;
+  /** What the lab's device with this number keeps; the first has number 1. */
+  device(number: number): DeviceState;
   /** Copies the state as of now into a new folder. */
   exportTo(folder: string): Promise<void>;
   close(): Promise<void>;
@@ -23,6 +31,23 @@ export function openState(stateFolder: string | undefined): LabState {
   return stateFolder === undefined ? memoryState() : folderState(stateFolder);
 }
 
+/** The first device has its part where a lab with one device has always had it. */
+function deviceState(
+  whole: Store,
+  number: number,
+  storage: (name: string) => MutableStorage,
+): DeviceState {
+  const name = `device-${number}`;
+  return {
+    number,
+    store: number === 1 ? whole : storePart(whole, `devices/${name}/`),
+    storage(componentId) {
+      const file = componentId.toLowerCase();
+      return storage(number === 1 ? file : join(name, file));
+    },
+  };
+}
+
 function memoryState(): LabState {
   const store = openMemoryStore();
   const folder = mkdtempSync(join(tmpdir(), "spherule-"));
@@ -30,11 +55,12 @@ function memoryState(): LabState {
   return {
     store,
     folder,
-    storage(componentId) {
-      const storage = kept.get(componentId) ?? memoryStorage();
-      kept.set(componentId, storage);
-      return storage;
-    },
+    device: (number) =>
+      deviceState(store, number, (name) => {
+        const storage = kept.get(name) ?? memoryStorage();
+        kept.set(name, storage);
+        return storage;
+      }),
     exportTo: (target) => store.copyTo(join(target, "store")),
     async close() {
       await store.close();
@@ -56,7 +82,8 @@ function folderState(folder: string): LabState {
   return {
     store,
     folder,
-    storage: (componentId) => fileStorage(join(folder, "storage", componentId.toLowerCase())),
+    device: (number) =>
+      deviceState(store, number, (name) => fileStorage(join(folder, "storage", name))),
     async exportTo(target) {
       await store.copyTo(join(target, "store"));
       for (const name of ["storage", "ca.pem", "device-ca.pem", SIGNING_FOLDER]) {

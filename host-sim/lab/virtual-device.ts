@@ -5,9 +5,10 @@ import { createDeviceAuth } from "../device/device-auth.ts";
 import { DPS_HOST } from "../device/hub-client/provision.ts";
 import { createNetwork } from "../device/network.ts";
 import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
-import { osRelease } from "../device/system/os-release.ts";
+import type { AccessPoint } from "../device/system/air.ts";
+import { type OsRelease, osRelease } from "../device/system/os-release.ts";
 import { createDeviceSystem } from "../device/system/system.ts";
-import { createImageStore } from "../device/updates/image-store.ts";
+import { createImageStore, type ImageStore } from "../device/updates/image-store.ts";
 import {
   createServiceClient,
   SERVICE_HOST,
@@ -20,24 +21,29 @@ import { createTrustStore, type TrustStore } from "../imagepackage/index.ts";
 import type { Manifest } from "../imagepackage/manifest.ts";
 import type { Logger } from "../log.ts";
 import { answerChallenge, type ManufacturedDevice } from "../security-service/index.ts";
+import type { Store } from "../store/index.ts";
 import type { Cloud } from "./cloud.ts";
 import { type OtherHub, staticDeviceAuth } from "./other-hub.ts";
-import { labTrustStore } from "./signing-key.ts";
-import type { LabState } from "./state.ts";
+import type { DeviceState } from "./state.ts";
 
 const MQTT_PORT = 8883;
 
 export interface VirtualDeviceOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly state: LabState;
+  /** What this device keeps. */
+  readonly state: DeviceState;
+  /** Where the surroundings are kept that all devices share. */
+  readonly surroundings: Store;
+  /** What its radio hears; the made-up neighbourhood when absent. */
+  readonly accessPoints?: readonly AccessPoint[];
   readonly cloud: Cloud;
   readonly manufactured: ManufacturedDevice;
   readonly hardware: HardwareDefinition;
   readonly manifest: Manifest;
   readonly otherHub?: OtherHub;
-  /** Whose packages the device takes for development; the state folder's key when absent. */
-  readonly developers?: () => TrustStore;
+  /** Whose packages the device takes for development. */
+  readonly developers: () => TrustStore;
   /** Lab time between two checks for updates; a day when absent. */
   readonly checkEveryMs?: number;
 }
@@ -46,7 +52,11 @@ export interface VirtualDeviceOptions {
 export interface VirtualDevice extends SphereOs {
   /** Starts the system with this app. */
   begin(app: AppImage): Promise<void>;
+  /** Starts it with the app that came over the air, or with this one when there is none. */
+  wake(app: AppImage | undefined): Promise<void>;
   readonly updates?: Updater;
+  /** What came over the air; absent in another hub's device, which nobody updates. */
+  readonly flash?: ImageStore;
 }
 
 /** A virtual MT3620 on the lab's network, or on the real one when it joins another hub. */
@@ -67,7 +77,7 @@ function hardwareOf(options: VirtualDeviceOptions) {
     trusted: production,
     trust: {
       production: () => production,
-      development: options.developers ?? (() => labTrustStore(state.folder)),
+      development: options.developers,
     },
     /** The release that runs, with the ids of the images that the Security Service gave. */
     release() {
@@ -84,10 +94,9 @@ function hardwareOf(options: VirtualDeviceOptions) {
 
 /** Another hub's certificate comes from outside, and nobody there updates the device. */
 function joinedDevice(options: VirtualDeviceOptions, otherHub: OtherHub): VirtualDevice {
-  const { clock, state } = options;
   const { deviceId } = otherHub;
   const { release, ...hardware } = hardwareOf(options);
-  const system = createDeviceSystem({ clock, store: state.store, deviceId, release });
+  const system = systemOf(options, deviceId, release);
   const tenantId = options.manifest.Capabilities.DeviceAuthentication ?? "";
   const os = createSphereOs({
     ...hardware,
@@ -95,21 +104,25 @@ function joinedDevice(options: VirtualDeviceOptions, otherHub: OtherHub): Virtua
     network: createNetwork({ link: system.link, routes: new Map(), outside: true }),
     deviceAuth: staticDeviceAuth(otherHub, tenantId),
   });
-  return {
-    ...os,
-    async begin(app) {
-      os.start();
-      await os.install(app);
-    },
-  };
+  async function wake(app: AppImage | undefined): Promise<void> {
+    os.start();
+    if (app) await os.install(app);
+  }
+  return { ...os, begin: wake, wake };
+}
+
+function systemOf(options: VirtualDeviceOptions, deviceId: string, release: () => OsRelease) {
+  const { clock, state, surroundings, accessPoints } = options;
+  const { store } = state;
+  return createDeviceSystem({ clock, store, surroundings, accessPoints, deviceId, release });
 }
 
 function labDevice(options: VirtualDeviceOptions): VirtualDevice {
-  const { clock, logger, cloud, manufactured, state } = options;
+  const { clock, logger, cloud, manufactured } = options;
   const { deviceId, attestationKey } = manufactured;
   const { ca, hub, addresses, serviceAddress } = cloud;
   const { release, ...hardware } = hardwareOf(options);
-  const system = createDeviceSystem({ clock, store: state.store, deviceId, release });
+  const system = systemOf(options, deviceId, release);
   const mqtt = { ...addresses.mqtt, ca };
   const network = createNetwork({
     link: system.link,

@@ -72,9 +72,15 @@ export function createImages(context: ServiceContext, signing: ImageSigning) {
   }
 
   function linkSignature(tenantId: string, id: string, expires: number): Buffer {
-    const secret = store.get<string>(LINK_KEY) ?? randomBytes(32).toString("base64");
+    return createHmac("sha256", linkSecret()).update(`${tenantId}/${id}/${expires}`).digest();
+  }
+
+  function linkSecret(): string {
+    const known = store.get<string>(LINK_KEY);
+    if (known !== undefined) return known;
+    const secret = randomBytes(32).toString("base64");
     store.put(LINK_KEY, secret);
-    return createHmac("sha256", secret).update(`${tenantId}/${id}/${expires}`).digest();
+    return secret;
   }
 
   return {

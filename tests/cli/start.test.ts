@@ -109,6 +109,24 @@ function shape(text: string): string[] {
   return events.filter((line) => line !== "");
 }
 
+test("with --devices each runs the app, and each gets the next build", async () => {
+  const { folder, remove } = newProject();
+  const lab = await startProcess(folder, "--devices", "3");
+  await lab.shows(/the first of 3/);
+  for (const source of ["app", "app-2", "app-3"]) {
+    await lab.shows(new RegExp(`${source} +thermometer started`));
+  }
+  const source = join(folder, "assembly/app/main.ts");
+  const edited = readFileSync(source, "utf8").replace("thermometer started", "second edition");
+  writeFileSync(source, edited);
+  for (const name of ["app", "app-2", "app-3"]) {
+    await lab.shows(new RegExp(`${name} +second edition`));
+  }
+  const { code, stderr } = await lab.stop();
+  assert.is(code, 0, stderr);
+  remove();
+});
+
 test("the state outlives the lab: the same device, no second claim", async () => {
   const { folder, remove } = newProject();
   const device = async () => {

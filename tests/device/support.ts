@@ -59,7 +59,14 @@ export async function startDevice(options: { readonly withHub?: boolean; claim?:
   const { deviceId, attestationKey } = manufactureDevice();
   if (lab) {
     const { hub, dps } = lab;
-    enrol({ service, hub, dps, deviceId, tenantId: TENANT, claim: options.claim !== false });
+    enrol({
+      service,
+      hub,
+      dps,
+      deviceIds: [deviceId],
+      tenantId: TENANT,
+      claim: options.claim !== false,
+    });
   } else {
     service.createTenant("test", TENANT);
     if (options.claim !== false) service.claim(TENANT, deviceId);

@@ -322,6 +322,29 @@ test("a service that is down is asked again, with pauses that grow, and then all
   await again.stop();
 });
 
+test("what is deployed while a look for updates is under way is found by who asks then", async ({
+  lab,
+  devices,
+}) => {
+  const device = makeDevice(lab, { group: FIELD_TEST });
+  devices.push(device);
+  await started(device);
+  const { updates } = lab.service;
+  const { manifest } = updates;
+  let asked: Promise<void> | undefined;
+  updates.manifest = (...request) => {
+    const answer = manifest(...request);
+    updates.manifest = manifest;
+    deployApp(lab, app("v1"));
+    asked = device.device.updates.check();
+    return answer;
+  };
+  await device.device.updates.check();
+  assert.not.ok(device.log().includes("v1 started"));
+  await asked;
+  assert.ok(device.log().includes("v1 started"));
+});
+
 test("a network that comes back is used at once", async ({ lab, devices }) => {
   const device = makeDevice(lab, { group: FIELD_TEST });
   devices.push(device);

@@ -9,7 +9,7 @@ export function register(program: Command): void {
     .command("send <text>")
     .description("queue a message for the device")
     .option("--property <name=value...>", "application properties")
-    .option("--device-id <id>", "the lab's device when absent")
+    .option("--device-id <id>", "the lab's first device when absent")
     .addHelpText("after", '\nExample: spherule message send "Hello" --property urgency=low')
     .action(async (text: string, options: { property?: string[]; deviceId?: string }) => {
       const lab = await connectLab();

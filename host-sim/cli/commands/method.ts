@@ -18,7 +18,7 @@ export function register(program: Command): void {
       .description("call a direct method and print its status and payload")
       .option("--payload <json>", "what to give it, JSON")
       .option("--timeout <seconds>", "wait so long for the answer", wholeNumber(5, 300), 30)
-      .option("--device-id <id>", "the lab's device when absent")
+      .option("--device-id <id>", "the lab's first device when absent")
       .addHelpText(
         "after",
         `\nExample: spherule method invoke displayAlert --payload '"Too warm"'`,

@@ -71,10 +71,11 @@ function terminal() {
 }
 
 /** Where everything is. */
-export function describe({ description, device }: Lab, app: BuiltApp): string {
+export function describe({ description, device, devices }: Lab, app: BuiltApp): string {
   const { hub, api, stateFolder, caFile, version, deviceRest, securityService } = description;
+  const others = devices.length > 1 ? `, the first of ${devices.length}` : "";
   const rows = [
-    ["device", `${device.deviceId.slice(0, 12)}… on a virtual ${device.board.name}`],
+    ["device", `${device.deviceId.slice(0, 12)}… on a virtual ${device.board.name}${others}`],
     ["app", `${app.manifest.Name}, ${Math.round(app.wasm.length / 1024)} KB of wasm`],
     ["hub", `${hub.hostName} is ${hub.address}:${hub.mqttPort}, MQTT over mutual TLS`],
     ["service", `the Security Service is ${securityService.url}`],
@@ -90,8 +91,9 @@ export function describe({ description, device }: Lab, app: BuiltApp): string {
 
 /** Waits for `q`, Ctrl-C or SIGTERM; meanwhile keys drive the device. */
 function ended(lab: Lab, write: (line: string) => void): Promise<void> {
-  const { device, clock } = lab;
+  const { clock } = lab;
   const button = (name: string) => {
+    const { device } = lab;
     const pin = device.board.find(name);
     if (pin === undefined) write(`${device.board.name} has no ${name}`);
     else void press(device.board, clock, pin);
@@ -100,10 +102,11 @@ function ended(lab: Lab, write: (line: string) => void): Promise<void> {
     const stopKeys = watchKeys({
       a: () => button("BUTTON_A"),
       b: () => button("BUTTON_B"),
-      r: () => void device.startApp(),
+      r: () => void lab.device.startApp(),
       n: () => {
-        device.network.setUp(!device.network.up);
-        write(`the network is ${device.network.up ? "up" : "down"}`);
+        const { network } = lab.device;
+        network.setUp(!network.up);
+        write(`the network is ${network.up ? "up" : "down"}`);
       },
       c: () => process.stdout.write("\u001b[2J\u001b[3J\u001b[H"),
       q: end,

@@ -15,7 +15,7 @@ export function register(program: Command): void {
     twin
       .command("get")
       .description("print the twin")
-      .option("--device-id <id>", "the lab's device when absent"),
+      .option("--device-id <id>", "the lab's first device when absent"),
   ).action(async (options: DeviceOption & OutputOptions) => {
     const lab = await connectLab();
     const answer = await callLab(lab, "GET", `/twins/${chosenDevice(lab, options)}`);
@@ -25,7 +25,7 @@ export function register(program: Command): void {
     twin
       .command("set <name> <value>")
       .description("set a desired property; the value is JSON, null deletes it")
-      .option("--device-id <id>", "the lab's device when absent")
+      .option("--device-id <id>", "the lab's first device when absent")
       .addHelpText("after", "\nExample: spherule twin set telemetryIntervalSeconds 2"),
   ).action(async (name: string, value: string, options: DeviceOption & OutputOptions) => {
     const lab = await connectLab();

@@ -36,6 +36,10 @@ export function createAir(initial: readonly AccessPoint[]) {
     get accessPoints(): readonly AccessPoint[] {
       return silent ? [] : [...accessPoints].sort((a, b) => b.signal - a.signal);
     },
+    /** The same when nothing is heard of them. */
+    get present(): readonly AccessPoint[] {
+      return accessPoints;
+    },
     set(next: readonly AccessPoint[]): void {
       accessPoints = next;
       changed.emit();

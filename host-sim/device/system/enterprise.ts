@@ -25,7 +25,7 @@ const VALIDITY = { notBefore: Date.UTC(2020, 0, 1), notAfter: Date.UTC(2060, 0, 
 /** The made-up company of the neighbourhood; made once for a state. */
 export function enterpriseWifi(store: Store): EnterpriseWifi {
   const state = kept<EnterpriseWifi>(store, "air/enterprise", make);
-  state.set(state.value);
+  if (store.get("device/air/enterprise") === undefined) state.set(state.value);
   return state.value;
 }
 

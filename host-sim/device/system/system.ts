@@ -23,6 +23,8 @@ export interface SystemOptions {
   readonly clock: Clock;
   readonly store: Store;
   readonly deviceId: string;
+  /** Where what surrounds several devices is kept; `store` when absent. */
+  readonly surroundings?: Store;
   /** `lab` when absent. */
   readonly factory?: Factory;
   /** Module1Complete with application development when absent. */
@@ -47,7 +49,7 @@ export function createDeviceSystem(options: SystemOptions) {
   const { clock, store, deviceId } = options;
   let bootedAt = clock.monotonic();
   const sinceBoot = () => clock.monotonic() - bootedAt;
-  const enterprise = enterpriseWifi(store);
+  const enterprise = enterpriseWifi(options.surroundings ?? store);
   const radius = radiusOf(enterprise);
   const air = createAir(options.accessPoints ?? neighbourhood(radius));
   const certificates = createCertificateStore(store);

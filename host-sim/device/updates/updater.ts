@@ -68,20 +68,30 @@ export function createUpdater(options: UpdaterOptions) {
   const state = () => ({ osVersion: images.osVersion(), installed: images.installed() });
   const reporter = createReporter(client, state);
   const everyMs = options.checkEveryMs ?? DAY_MS;
-  const schedule = createSchedule({ clock, network, everyMs, run: () => void check() });
+  const schedule = createSchedule({ clock, network, everyMs, run: () => void look() });
   let phase: Phase = "stopped";
   let current: Promise<void> | undefined;
+  let following: Promise<void> | undefined;
   let stopping = new AbortController();
   let lastCheck: number | undefined;
   let lastProblem: string | undefined;
 
-  /** Looks for updates now; when a check is under way already, waits for its end. */
-  function check(): Promise<void> {
+  function look(): Promise<void> {
     if (phase === "stopped") return Promise.resolve();
     current ??= run().finally(() => {
       current = undefined;
     });
     return current;
+  }
+
+  /** Looks for updates now; a look that is under way may have asked too early, so one follows it. */
+  function check(): Promise<void> {
+    if (!current) return look();
+    following ??= current.then(() => {
+      following = undefined;
+      return look();
+    });
+    return following;
   }
 
   async function run(): Promise<void> {

@@ -50,6 +50,20 @@ export function createUpdatingDevice(options: UpdatingDeviceOptions) {
     await os.install(app);
   }
 
+  /** @param app runs in place of the one that came over the air */
+  async function begin(app?: AppImage): Promise<void> {
+    os.start();
+    // An app that starts before would only be told to wait.
+    await options.deviceAuth.settled?.();
+    // The device may have been stopped meanwhile.
+    if (!os.on) return;
+    const installed = updater.appImage();
+    if (app) await install(app);
+    else if (installed) await os.install(appOf(installed.bytes));
+    ready = true;
+    if (os.on) updater.start();
+  }
+
   const { on: _on, ...rest } = os;
   return {
     ...rest,
@@ -60,17 +74,10 @@ export function createUpdatingDevice(options: UpdatingDeviceOptions) {
     flash,
     /** Puts an app there by cable: it takes the place of what came over the air. */
     install,
-    /** @param app runs in place of the one that came over the air */
-    async begin(app?: AppImage): Promise<void> {
-      os.start();
-      // An app that starts before would only be told to wait.
-      await options.deviceAuth.settled?.();
-      const installed = updater.appImage();
-      if (app) await install(app);
-      else if (installed) await os.install(appOf(installed.bytes));
-      ready = true;
-      updater.start();
-    },
+    begin,
+    /** The app that came over the air runs again, or this one when there is none. */
+    wake: (app: AppImage | undefined): Promise<void> =>
+      begin(updater.appImage() === undefined ? app : undefined),
     async stop(): Promise<void> {
       stopWatching();
       const stopped = updater.stop();

@@ -2,6 +2,7 @@ import { ABI_VERSION, EVENT_STOP } from "../../../assembly/sphere/host/abi.ts";
 import type { AppImage, ExitStatus, RunningApp } from "../app.ts";
 import type { AppSession, SessionOptions } from "../session/session.ts";
 import { createImports } from "./imports.ts";
+import { moduleOf } from "./modules.ts";
 import { exitStatusOf } from "./report.ts";
 
 interface AppExports {
@@ -95,7 +96,7 @@ function instantiate(
 ): AppExports | ExitStatus {
   let exports: AppExports | undefined;
   const imports = createImports(session, () => (exports ?? current())?.memory.buffer ?? NOTHING);
-  const module = new WebAssembly.Module(wasm);
+  const module = moduleOf(wasm);
   const unknown = WebAssembly.Module.imports(module).find(
     ({ module: subject, name }) => typeof imports[subject]?.[name] !== "function",
   );
