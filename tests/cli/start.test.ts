@@ -116,6 +116,7 @@ test("with --devices each runs the app, and each gets the next build", async () 
   for (const source of ["app", "app-2", "app-3"]) {
     await lab.shows(new RegExp(`${source} +thermometer started`));
   }
+  await lab.shows(/telemetry\s+\{"temperature"/);
   const source = join(folder, "assembly/app/main.ts");
   const edited = readFileSync(source, "utf8").replace("thermometer started", "second edition");
   writeFileSync(source, edited);
