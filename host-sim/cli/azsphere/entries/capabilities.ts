@@ -1,0 +1,68 @@
+import { readBytes } from "../../../lab/package-app.ts";
+import type { Device } from "../device.ts";
+import { usage } from "../errors.ts";
+import { type Entry, optional, text } from "../table.ts";
+import { install } from "./sideload.ts";
+
+const NAMES: Readonly<Record<number, string>> = {
+  11: "Enable app development",
+  12: "Enable RF test mode",
+  13: "Enable field servicing",
+};
+
+export async function capabilitiesOf(device: Device): Promise<readonly number[]> {
+  const path = "/device/capabilities";
+  return (await device.get<{ device_capabilities: number[] }>(path)).device_capabilities;
+}
+
+export const capabilityEntries: readonly Entry[] = [
+  {
+    words: "device capability show-attached",
+    summary: "print what the attached device may do",
+    needs: ["device"],
+    examples: [""],
+    async run(context, given) {
+      const numbers = await capabilitiesOf(await context.device(given));
+      const names = numbers.map((number) => NAMES[number] ?? `Capability ${number}`);
+      return { value: names, text: names.length === 0 ? "No device capabilities." : names };
+    },
+  },
+  {
+    words: "device capability update",
+    summary: "apply a capability file to the attached device, which restarts",
+    options: { "!--capability-file --capabilityfile -p <file>": "for this device, downloaded" },
+    needs: ["device"],
+    examples: ["--capability-file development.cap"],
+    async run(context, given) {
+      const bytes = readBytes(text(given, "capabilityFile"));
+      const device = await context.device(given);
+      context.say("Applying the device capability configuration.");
+      await install(device, bytes);
+      return { text: "Successfully updated the device capability configuration." };
+    },
+  },
+  {
+    words: "device capability apply",
+    summary: "begin or end a servicing session with the attached device",
+    options: {
+      "--capability-file <file>": "for this device, downloaded",
+      "-n, --none": "forget the file of the session",
+    },
+    needs: ["device"],
+    examples: ["--capability-file servicing.cap", "--none"],
+    async run(context, given) {
+      const file = optional(given, "capabilityFile");
+      if ((file === undefined) === (given.none === undefined)) {
+        throw usage("One of --capability-file and --none is needed.", "Give exactly one.");
+      }
+      if (file === undefined) {
+        context.settings.set("capability-session", undefined);
+        return { text: "The servicing session has ended; what is on the device stays as it is." };
+      }
+      const bytes = readBytes(file);
+      await install(await context.device(given), bytes);
+      context.settings.set("capability-session", file);
+      return { text: "Successfully applied the device capability configuration." };
+    },
+  },
+];
