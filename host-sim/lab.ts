@@ -1,6 +1,5 @@
 import { RealClock } from "./clock/index.ts";
 import { DPS_HOST } from "./device/hub-client/registration.ts";
-import type { SphereOs } from "./device/sphere-os.ts";
 import type { Dps } from "./hub/dps/dps.ts";
 import type { Hub } from "./hub/hub.ts";
 import type { LimitOptions } from "./hub/limits.ts";
@@ -22,10 +21,10 @@ import { joinedApp, type OtherHub } from "./lab/other-hub.ts";
 import { labRoutes } from "./lab/routes.ts";
 import { openState } from "./lab/state.ts";
 import { writeLocator } from "./lab/state-folder.ts";
-import { createVirtualDevice } from "./lab/virtual-device.ts";
+import { createVirtualDevice, type VirtualDevice } from "./lab/virtual-device.ts";
 import { createLogger } from "./log.ts";
 import { packageVersion } from "./paths.ts";
-import type { SecurityService } from "./security-service/index.ts";
+import { catalogId, type SecurityService } from "./security-service/index.ts";
 
 export interface LabOptions {
   readonly app: BuiltApp;
@@ -40,8 +39,12 @@ export interface LabOptions {
   readonly limits?: LimitOptions;
   /** Of the device's REST API. */
   readonly deviceRestPort?: number;
-  /** Whose packages the device takes for development; the state folder's key when absent. */
+  /** Of the Security Service. */
+  readonly securityPort?: number;
+  /** Whose packages are taken for development; those of the state folder's key when absent. */
   readonly developers?: () => TrustStore;
+  /** Lab time between two checks of the device for updates; a day when absent. */
+  readonly updateCheckMs?: number;
   /** Leaves the device as it left the factory. */
   readonly unclaimed?: boolean;
   /** Connects the device to this hub in place of the lab's own. */
@@ -57,7 +60,8 @@ export interface Lab {
   readonly hub: Hub;
   readonly dps: Dps;
   readonly service: SecurityService;
-  readonly device: SphereOs;
+  readonly tokens: Cloud["tokens"];
+  readonly device: VirtualDevice;
   /** Puts a new build of the app in place of the running one. */
   install(app: BuiltApp): Promise<void>;
   /** Ends all connections and listens again on the same port. */
@@ -72,6 +76,9 @@ type Cleanups = (() => unknown)[];
 
 /** The embedded hub has the name that the app dials; this one when the app dials none. */
 const DEFAULT_HUB_NAME = "spherule-lab.azure-devices.net";
+
+/** The token of the description holds for all that one does in a lab, jumps of the clock included. */
+const TOKEN_LIFETIME_MS = 10 * 365 * 86_400_000;
 
 /**
  * Starts a lab; when the answer comes, everything listens and the app runs.
@@ -97,8 +104,10 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   const state = openState(options.stateFolder);
   cleanups.push(() => state.close());
   const hubName = hubNameOf(manifest);
-  const { ports, limits } = options;
-  const cloud = await startCloud({ state, clock, logger, hubName, host, ports, limits });
+  const { ports, limits, securityPort, developers } = options;
+  const cloud = await startCloud({
+    ...{ state, clock, logger, hubName, host, ports, limits, securityPort, developers },
+  });
   cleanups.push(() => cloud.stop());
   const { hub, dps, service } = cloud;
   hub.events.subscribe((message) => publish({ type: "telemetry", message }));
@@ -114,8 +123,9 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   });
   const device = createVirtualDevice({
     ...{ clock, state, cloud, manufactured, hardware, manifest, otherHub },
-    developers: options.developers,
+    developers,
     logger: logger.named("device"),
+    checkEveryMs: options.updateCheckMs,
   });
   cleanups.push(() => device.stop());
   const deviceRest = await startDeviceRest({
@@ -130,7 +140,7 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
       if (!description) throw new Error("The lab has not started yet");
       return description;
     },
-    ...{ clock, hub, dps, service, device },
+    ...{ clock, hub, dps, service, device, tokens: cloud.tokens },
     install: (next) => device.install(joinedApp(next, otherHub)),
     restartHub: () => cloud.restartHub(),
     exportTo: (folder) => state.exportTo(folder),
@@ -148,13 +158,12 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   if (options.stateFolder !== undefined) {
     writeLocator(options.stateFolder, { processId: process.pid, api: url });
   }
-  device.start();
-  await lab.install(app);
+  await device.begin(joinedApp(app, otherHub));
   return lab;
 }
 
 function describe(
-  { hub, dps, addresses, caFile }: Cloud,
+  { hub, dps, addresses, caFile, service, serviceAddress, tokens }: Cloud,
   deviceId: string,
   tenantId: string,
   api: string,
@@ -181,7 +190,12 @@ function describe(
       idScope: dps.idScope,
       serviceConnectionString: dps.connectionString,
     },
-    securityService: { tenantId },
+    securityService: {
+      tenantId,
+      url: `https://${serviceAddress.host}:${serviceAddress.port}`,
+      catalogId: catalogId(service.tenants.get(tenantId)),
+      token: tokens.issue(TOKEN_LIFETIME_MS).accessToken,
+    },
     devices: [{ deviceId }],
     redirects: redirectsTo(hub, dps, addresses),
   };

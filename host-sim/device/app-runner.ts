@@ -7,6 +7,7 @@ import type { DeviceAuth } from "./device-auth.ts";
 import type { Network } from "./network.ts";
 import { type AppSession, createSession } from "./session/session.ts";
 import type { MutableStorage } from "./storage.ts";
+import type { UpdateEvents } from "./updates/events.ts";
 import { runWasm } from "./wasm/instance.ts";
 
 /** What the operating system lends to each of its apps. */
@@ -19,6 +20,10 @@ export interface AppSurroundings {
   readonly deviceAuth: DeviceAuth;
   /** The storage of an app by its component id. */
   readonly storage: (componentId: string) => MutableStorage;
+  /** Where the updater speaks to the apps; nobody speaks when absent. */
+  readonly updates?: UpdateEvents;
+  /** Is told how each run of an app ended. */
+  readonly onAppEnd?: (name: string, status: ExitStatus) => void;
 }
 
 export interface AppRunnerOptions extends AppSurroundings {
@@ -92,6 +97,7 @@ export function createAppRunner(options: AppRunnerOptions) {
     lastExitCode = status.code;
     for (const line of status.report) logger.error(line);
     if (status.report.length === 0) logger.info(`the app ended with exit code ${status.code}`);
+    options.onAppEnd?.(manifest.Name, status);
     if (!stopping) options.onFailure(status);
     exited = true;
     if (running) finish();

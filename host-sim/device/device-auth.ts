@@ -27,6 +27,8 @@ export interface DeviceAuth {
   onReady(listener: () => void): () => void;
   start(): void;
   stop(): void;
+  /** Resolves when the first attempt has ended, well or not. */
+  settled?(): Promise<void>;
 }
 
 const RETRY_MS = 10_000;
@@ -50,6 +52,10 @@ export function createDeviceAuth(options: {
   let running = false;
   let lastProblem = "";
   let stopWatching = () => {};
+  let settle = () => {};
+  const settled = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
 
   const schedule = (delayMs: number) => {
     clock.clearTimer(timer);
@@ -58,6 +64,7 @@ export function createDeviceAuth(options: {
 
   function renew(): void {
     if (!network.up) {
+      settle();
       schedule(RETRY_MS);
       return;
     }
@@ -72,10 +79,12 @@ export function createDeviceAuth(options: {
         );
         schedule((granted.notAfter - clock.now()) * RENEW_AT);
         for (const listener of listeners) listener();
+        settle();
       },
       (error) => {
-        explain(error);
+        if (running) explain(error);
         schedule(RETRY_MS);
+        settle();
       },
     );
   }
@@ -102,7 +111,9 @@ export function createDeviceAuth(options: {
       });
       renew();
     },
+    settled: () => settled,
     stop() {
+      settle();
       running = false;
       stopWatching();
       clock.clearTimer(timer);

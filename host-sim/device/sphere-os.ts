@@ -91,6 +91,11 @@ export function createSphereOs(options: SphereOsOptions) {
       images.forget(componentId);
       await applications.install(identityOf(next), next, true);
     },
+    /** Leaves the device without the app that the lab or the air put there. */
+    async uninstall(): Promise<void> {
+      if (own !== "") await applications.remove(own);
+      own = "";
+    },
     async startApp(): Promise<void> {
       if (applications.find(own)) await applications.restart(own);
     },
@@ -111,6 +116,7 @@ export function createSphereOs(options: SphereOsOptions) {
     /** Goes down at once and comes up after the time that a restart takes. */
     async restart(): Promise<void> {
       if (!on) return;
+      options.logger.info("the device restarts");
       await goDown();
       if (stopped) return;
       rebootTimer = clock.setTimer(options.rebootMs ?? REBOOT_MS, () => {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Clock } from "../clock/index.ts";
 import { DPS_HOST } from "../device/hub-client/registration.ts";
+import { SERVICE_HOST } from "../device/updates/service-client.ts";
 import { createDps, type Dps } from "../hub/dps/dps.ts";
 import { createHub, type Hub } from "../hub/hub.ts";
 import type { LimitOptions } from "../hub/limits.ts";
@@ -10,10 +11,12 @@ import {
   type ListenerAddresses,
   type ListenerName,
 } from "../hub/listeners.ts";
+import type { TrustStore } from "../imagepackage/index.ts";
 import type { Logger } from "../log.ts";
 import { issueServerCertificate } from "../pki/index.ts";
-import { createSecurityService } from "../security-service/index.ts";
+import { createSecurityServer, createSecurityService } from "../security-service/index.ts";
 import { labServerRoot } from "./enrolment.ts";
+import { labTrustStore } from "./signing-key.ts";
 import type { LabState } from "./state.ts";
 import { writeAtomically } from "./state-folder.ts";
 
@@ -25,6 +28,10 @@ export interface CloudOptions {
   readonly host: string;
   readonly ports?: Partial<Readonly<Record<ListenerName, number>>>;
   readonly limits?: LimitOptions;
+  /** 0, any free port, when absent. */
+  readonly securityPort?: number;
+  /** Whose packages may be uploaded; those of the state folder's key when absent. */
+  readonly developers?: () => TrustStore;
 }
 
 export type Cloud = Awaited<ReturnType<typeof startCloud>>;
@@ -42,24 +49,40 @@ export async function startCloud(options: CloudOptions) {
     ...{ store, clock, hubs: [hub], hostName: DPS_SERVICE_NAME },
     logger: logger.named("dps"),
   });
-  const service = createSecurityService({ store, clock, logger: logger.named("service") });
+  const service = createSecurityService({
+    ...{ store, clock, logger: logger.named("service") },
+    developers: options.developers ?? (() => labTrustStore(state.folder)),
+  });
   const root = labServerRoot(store);
   const caFile = join(state.folder, "ca.pem");
   writeAtomically(caFile, root.certificate);
   const credentials = issueServerCertificate(root, {
-    dns: [hubName, "localhost", eventHubName(hub), DPS_HOST, DPS_SERVICE_NAME, MANAGEMENT_NAME],
+    dns: [
+      ...[hubName, "localhost", eventHubName(hub), DPS_HOST, DPS_SERVICE_NAME],
+      ...[MANAGEMENT_NAME, SERVICE_HOST],
+    ],
     ip: ["127.0.0.1"],
   });
   const listenersAt = (ports: CloudOptions["ports"]) =>
     createListeners({ hub, dps, host, credentials, logger: hub.logger, ports });
   let listeners = listenersAt(options.ports);
   const addresses = await listeners.start();
+  const security = createSecurityServer(service, {
+    ...{ host, port: options.securityPort ?? 0, credentials },
+  });
+  const serviceAddress = await security.start().catch(async (error) => {
+    await listeners.stop();
+    throw error;
+  });
   const ports = Object.fromEntries(LISTENERS.map((name) => [name, addresses[name].port]));
   return {
     hub,
     dps,
     service,
     addresses,
+    serviceAddress,
+    /** Bearer tokens for the Security Service. */
+    tokens: security.tokens,
     ca: root.certificate,
     caFile,
     /** All connections end; the ports stay the same. */
@@ -69,7 +92,7 @@ export async function startCloud(options: CloudOptions) {
       await listeners.start();
     },
     async stop(): Promise<void> {
-      await listeners.stop();
+      await Promise.all([listeners.stop(), security.stop()]);
       hub.stop();
     },
   };

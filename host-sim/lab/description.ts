@@ -29,9 +29,17 @@ export interface LabDescription {
     readonly idScope: string;
     readonly serviceConnectionString: string;
   };
-  readonly securityService: { readonly tenantId: string };
   /** The REST API of the lab's device; `ca` is a PEM file with the CA of its certificate. */
   readonly deviceRest: { readonly address: string; readonly port: number; readonly ca: string };
+  readonly securityService: {
+    readonly tenantId: string;
+    /** Base of the HTTPS API in the shape of Azure Resource Manager. */
+    readonly url: string;
+    /** ARM's path of the lab's catalog, below `url`. */
+    readonly catalogId: string;
+    /** Bearer token for it. */
+    readonly token: string;
+  };
   readonly devices: readonly { readonly deviceId: string }[];
   /** `name:port` → `address:port`, what the redirecting preload of `spherule exec` follows. */
   readonly redirects: Readonly<Record<string, string>>;

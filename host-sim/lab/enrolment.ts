@@ -47,12 +47,12 @@ export interface Enrolment {
  * @returns the tenant
  */
 export function enrol({ service, hub, dps, deviceId, tenantId, claim }: Enrolment): string {
-  const wanted = tenantId ?? service.tenantOf(deviceId) ?? service.tenants()[0]?.tenantId;
-  const tenant = service.findTenant(wanted ?? "") ?? service.createTenant("lab", wanted);
+  const wanted = tenantId ?? service.tenantOf(deviceId) ?? service.listTenants()[0]?.tenantId;
+  const tenant = service.findTenant(wanted ?? "") ?? newTenant(service, wanted);
   if (claim && service.tenantOf(deviceId) === undefined) {
     service.claim(tenant.tenantId, deviceId);
   }
-  for (const { tenantId: each } of service.tenants()) {
+  for (const { tenantId: each } of service.listTenants()) {
     registerAuthorities(service, hub.certificates, each);
     enrolGroup(dps, each, registerAuthorities(service, dps.certificates, each));
   }
@@ -61,6 +61,10 @@ export function enrol({ service, hub, dps, deviceId, tenantId, claim }: Enrolmen
   }
   return tenant.tenantId;
 }
+
+/** One lab may see apps of several tenants; each is a catalog with a name of its own. */
+const newTenant = (service: SecurityService, tenantId: string | undefined) =>
+  service.createTenant(service.tenants.freeName("lab"), tenantId);
 
 /** @returns the names of the tenant's certificates */
 function registerAuthorities(
@@ -78,7 +82,7 @@ function registerAuthorities(
       const name = `azure-sphere-${tenantId.slice(0, 8)}-${thumbprint.slice(0, 8)}`;
       certificates.add(name, pem);
       const code = certificates.generateVerificationCode(name);
-      certificates.verify(name, service.proofOfPossession(tenantId, code));
+      certificates.verify(name, service.proofOfPossession(tenantId, code, thumbprint));
       return name;
     });
 }

@@ -30,6 +30,8 @@ export function clientEnvironment(
     DPS_SERVICE_CONNECTION_STRING: lab.dps.serviceConnectionString,
     SPHERULE_DEVICE_REST: `https://${lab.deviceRest.address}:${lab.deviceRest.port}`,
     SPHERULE_DEVICE_CA: lab.deviceRest.ca,
+    SPHERULE_SECURITY_SERVICE: lab.securityService.url,
+    SPHERULE_ARM_TOKEN: lab.securityService.token,
     NODE_EXTRA_CA_CERTS: lab.caFile,
     NODE_OPTIONS: [inherited.NODE_OPTIONS, preload].filter(Boolean).join(" "),
     PATH: [join(packageFolder(), "bin/path"), inherited.PATH].filter(Boolean).join(delimiter),

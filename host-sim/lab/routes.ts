@@ -20,6 +20,7 @@ export function labRoutes(lab: Lab): ApiRoutes {
     ...twinRoutes(lab),
     ...deviceRoutes(lab),
     ...surroundingsRoutes(lab.device),
+    ...securityServiceRoutes(lab),
     "POST /methods/:deviceId": (request) => invoke(lab, request),
     "POST /messages/:deviceId": (request) => sendMessage(lab, request),
     "POST /hub/restart": () => lab.restartHub(),
@@ -63,6 +64,32 @@ function deviceRoutes(lab: Lab): ApiRoutes {
         );
       }
       await press(device.board, clock, pin);
+    },
+  };
+}
+
+function securityServiceRoutes({ service, device, tokens, clock }: Lab): ApiRoutes {
+  return {
+    /** A bearer token for an hour, or for `seconds`. */
+    "POST /token": ({ body }) => {
+      const { seconds = 3_600 } = isObject(body as JsonObject) ? (body as JsonObject) : {};
+      if (typeof seconds !== "number" || !(seconds > 0)) throw badField("seconds", "positive");
+      return tokens.issue(seconds * 1000);
+    },
+    "GET /device/updates": () => device.updates?.status() ?? null,
+    /** Looks for updates at once; the answer does not wait for an app that defers. */
+    "POST /device/updates/check": () => void device.updates?.check(),
+    "POST /os-releases": (request) => {
+      const body = object(request);
+      return service.releases.publish(text(body, "version"), body.retailNow === true);
+    },
+    "POST /tenants/:tenantId/rotate": (request) => {
+      const { activeInSeconds = 0 } = isObject(request.body as JsonObject) ? object(request) : {};
+      const certificate = service.rotateAuthority(
+        request.parameters.tenantId as string,
+        Number(activeInSeconds) * 1000,
+      );
+      return { ...certificate, now: new Date(clock.now()).toISOString() };
     },
   };
 }

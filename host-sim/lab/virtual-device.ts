@@ -1,18 +1,27 @@
 import type { Clock } from "../clock/index.ts";
+import type { AppImage } from "../device/app.ts";
 import { type Board, createBoard } from "../device/board.ts";
-import { createDeviceAuth, type DeviceAuth } from "../device/device-auth.ts";
+import { createDeviceAuth } from "../device/device-auth.ts";
 import { DPS_HOST } from "../device/hub-client/registration.ts";
 import { createNetwork } from "../device/network.ts";
-import { createSphereOs } from "../device/sphere-os.ts";
+import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
+import { osRelease } from "../device/system/os-release.ts";
 import { createDeviceSystem } from "../device/system/system.ts";
+import { createImageStore } from "../device/updates/image-store.ts";
+import {
+  createServiceClient,
+  SERVICE_HOST,
+  SERVICE_PORT,
+} from "../device/updates/service-client.ts";
+import type { Updater } from "../device/updates/updater.ts";
+import { createUpdatingDevice } from "../device/updates/updating-device.ts";
 import { type HardwareDefinition, manifestValue } from "../imagepackage/hardware-definition.ts";
-import type { TrustStore } from "../imagepackage/index.ts";
+import { createTrustStore, type TrustStore } from "../imagepackage/index.ts";
 import type { Manifest } from "../imagepackage/manifest.ts";
 import type { Logger } from "../log.ts";
 import { answerChallenge, type ManufacturedDevice } from "../security-service/index.ts";
 import type { Cloud } from "./cloud.ts";
 import { type OtherHub, staticDeviceAuth } from "./other-hub.ts";
-import { productionTrust } from "./production-key.ts";
 import { labTrustStore } from "./signing-key.ts";
 import type { LabState } from "./state.ts";
 
@@ -29,48 +38,96 @@ export interface VirtualDeviceOptions {
   readonly otherHub?: OtherHub;
   /** Whose packages the device takes for development; the state folder's key when absent. */
   readonly developers?: () => TrustStore;
+  /** Lab time between two checks for updates; a day when absent. */
+  readonly checkEveryMs?: number;
+}
+
+/** The lab's device: a Sphere OS, with updates over the air unless it joins another hub. */
+export interface VirtualDevice extends SphereOs {
+  /** Starts the system with this app. */
+  begin(app: AppImage): Promise<void>;
+  readonly updates?: Updater;
 }
 
 /** A virtual MT3620 on the lab's network, or on the real one when it joins another hub. */
-export function createVirtualDevice(options: VirtualDeviceOptions) {
-  const { clock, logger, cloud, otherHub, manufactured } = options;
-  const route = { ...cloud.addresses.mqtt, ca: cloud.ca };
-  const deviceId = otherHub?.deviceId ?? manufactured.deviceId;
-  const system = createDeviceSystem({ clock, store: options.state.store, deviceId });
-  const names = otherHub ? [] : [cloud.hub.hostName, DPS_HOST];
-  const network = createNetwork({
-    link: system.link,
-    routes: new Map(names.map((name) => [`${name}:${MQTT_PORT}`, route])),
-    outside: otherHub !== undefined,
-  });
-  const tenantId = options.manifest.Capabilities.DeviceAuthentication ?? "";
-  const deviceAuth: DeviceAuth = otherHub
-    ? staticDeviceAuth(otherHub, tenantId)
-    : createDeviceAuth({ clock, logger, network, attest: attestation(cloud, manufactured) });
-  return createSphereOs({
-    clock,
-    logger,
-    deviceId,
-    board: boardOf(options.hardware),
-    network,
-    system,
-    store: options.state.store,
-    trust: {
-      production: () => productionTrust(options.state.store),
-      development: options.developers ?? (() => labTrustStore(options.state.folder)),
-    },
-    deviceAuth,
-    storage: options.state.storage,
-  });
+export function createVirtualDevice(options: VirtualDeviceOptions): VirtualDevice {
+  return options.otherHub ? joinedDevice(options, options.otherHub) : labDevice(options);
 }
 
-/** The device proves to the Security Service that it is itself, and gets its certificate. */
-function attestation({ service }: Cloud, { deviceId, attestationKey }: ManufacturedDevice) {
-  return async (publicKey: Parameters<typeof answerChallenge>[2]) => {
-    const nonce = service.nonce();
-    const signature = answerChallenge(attestationKey, nonce, publicKey);
-    return service.attest({ deviceId, nonce, publicKey, signature });
+/** What the device is, wherever it connects to. */
+function hardwareOf(options: VirtualDeviceOptions) {
+  const { clock, logger, hardware, state, cloud } = options;
+  const { signing, releases } = cloud.service;
+  const { productionCertificate: certificate } = signing;
+  const production = createTrustStore([{ name: "the lab's Security Service", certificate }]);
+  const flash = createImageStore(state.store, releases.first());
+  return {
+    ...{ clock, logger, flash, store: state.store, storage: state.storage },
+    board: boardOf(hardware),
+    trusted: production,
+    trust: {
+      production: () => production,
+      development: options.developers ?? (() => labTrustStore(state.folder)),
+    },
+    /** The release that runs, with the ids of the images that the Security Service gave. */
+    release() {
+      const ids = new Map(flash.installed().map((each) => [each.componentId, each.imageId]));
+      const { version, components } = osRelease(flash.osVersion());
+      const withIds = components.map((component) => ({
+        ...component,
+        imageId: ids.get(component.componentId) ?? component.imageId,
+      }));
+      return { version, components: withIds };
+    },
   };
+}
+
+/** Another hub's certificate comes from outside, and nobody there updates the device. */
+function joinedDevice(options: VirtualDeviceOptions, otherHub: OtherHub): VirtualDevice {
+  const { clock, state } = options;
+  const { deviceId } = otherHub;
+  const { release, ...hardware } = hardwareOf(options);
+  const system = createDeviceSystem({ clock, store: state.store, deviceId, release });
+  const tenantId = options.manifest.Capabilities.DeviceAuthentication ?? "";
+  const os = createSphereOs({
+    ...hardware,
+    ...{ deviceId, system },
+    network: createNetwork({ link: system.link, routes: new Map(), outside: true }),
+    deviceAuth: staticDeviceAuth(otherHub, tenantId),
+  });
+  return {
+    ...os,
+    async begin(app) {
+      os.start();
+      await os.install(app);
+    },
+  };
+}
+
+function labDevice(options: VirtualDeviceOptions): VirtualDevice {
+  const { clock, logger, cloud, manufactured, state } = options;
+  const { deviceId, attestationKey } = manufactured;
+  const { ca, hub, addresses, serviceAddress } = cloud;
+  const { release, ...hardware } = hardwareOf(options);
+  const system = createDeviceSystem({ clock, store: state.store, deviceId, release });
+  const mqtt = { ...addresses.mqtt, ca };
+  const network = createNetwork({
+    link: system.link,
+    routes: new Map([
+      [`${hub.hostName}:${MQTT_PORT}`, mqtt],
+      [`${DPS_HOST}:${MQTT_PORT}`, mqtt],
+      [`${SERVICE_HOST}:${SERVICE_PORT}`, { ...serviceAddress, ca }],
+    ]),
+  });
+  const answer: Parameters<typeof createServiceClient>[0]["answer"] = (nonce, publicKey) =>
+    answerChallenge(attestationKey, nonce, publicKey);
+  const client = createServiceClient({ clock, network, deviceId, answer });
+  return createUpdatingDevice({
+    ...hardware,
+    ...{ deviceId, network, client, system },
+    deviceAuth: createDeviceAuth({ clock, logger, network, attest: client.attest }),
+    checkEveryMs: options.checkEveryMs,
+  });
 }
 
 /** The pins of a board, all of them, with the names that its hardware definition gives them. */

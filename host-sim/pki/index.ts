@@ -18,3 +18,4 @@ export {
 } from "./certificate.ts";
 export { type ChainProblem, type ChainRequest, type ChainResult, verifyChain } from "./chain.ts";
 export { generateKeyPair, type KeyPair, keyPairFromPem, privateKeyPem } from "./keys.ts";
+export { certificateBundle } from "./pkcs7.ts";

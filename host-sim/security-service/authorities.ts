@@ -23,6 +23,8 @@ const MICROSOFT = {
 export interface ServiceAuthorities {
   readonly root: Authority;
   readonly policy: Authority;
+  /** Signs the certificates with which devices ask for updates; no hub knows it. */
+  readonly update: Authority;
 }
 
 /** Reads the service's authorities from the store, or makes and keeps them. */
@@ -35,7 +37,11 @@ export function serviceAuthorities(store: Store, clock: Clock): ServiceAuthoriti
     const subject = { ...MICROSOFT, CN: "Spherule lab Azure Sphere policy" };
     return newAuthority({ subject, years: 15, curve: "P-384", clock, pathLength: 1, issuer: root });
   });
-  return { root, policy };
+  const update = kept(store, "update", () => {
+    const subject = { ...MICROSOFT, CN: "Spherule lab Azure Sphere update" };
+    return newAuthority({ subject, years: 15, curve: "P-256", clock, pathLength: 0, issuer: root });
+  });
+  return { root, policy, update };
 }
 
 /** A tenant's CA: P-256, two years, the subject that Azure Sphere's tenants have. */

@@ -25,7 +25,8 @@ test("tells when there is no such command", async () => {
 test("gives clients what they need to find and trust the lab", async () => {
   const { stdout, stderr, code } = await script(
     "for (const name of ['SPHERULE_API','IOTHUB_HOST','IOTHUB_CA_FILE'," +
-      "'IOTHUB_SERVICE_CONNECTION_STRING','NODE_EXTRA_CA_CERTS'])" +
+      "'IOTHUB_SERVICE_CONNECTION_STRING','NODE_EXTRA_CA_CERTS'," +
+      "'SPHERULE_SECURITY_SERVICE','SPHERULE_ARM_TOKEN'])" +
       "console.log(name, Boolean(process.env[name]))",
   );
   assert.is(code, 0, stderr);
@@ -48,6 +49,21 @@ test("an unchanged client reaches the hub by its real name and port, with full v
      socket.on("error", (error) => { console.log(error.message); });`,
   );
   assert.is(stdout.trim(), "true spherule-lab.azure-devices.net", stderr);
+});
+
+test("a client inside reads the lab's catalog from the Security Service", async () => {
+  const { stdout, stderr } = await script(
+    `const { SPHERULE_API, SPHERULE_SECURITY_SERVICE, SPHERULE_ARM_TOKEN } = process.env;
+     const get = async (url, headers) => (await fetch(url, { headers })).json();
+     (async () => {
+       const { securityService } = await get(SPHERULE_API + "/lab");
+       const url = SPHERULE_SECURITY_SERVICE + securityService.catalogId;
+       const headers = { authorization: "Bearer " + SPHERULE_ARM_TOKEN };
+       const { properties } = await get(url + "?api-version=2024-04-01", headers);
+       console.log(properties.tenantId === securityService.tenantId);
+     })();`,
+  );
+  assert.is(stdout.trim(), "true", stderr);
 });
 
 test("a name that is not the lab's is not redirected", async () => {

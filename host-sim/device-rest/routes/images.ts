@@ -22,7 +22,7 @@ export function imageRoutes({ applications, images, system }: SphereOs): Routes 
   function components(): Component[] {
     const { boardConfiguration: board } = images;
     return [
-      ...system.release.components,
+      ...system.release().components,
       ...(board ? [{ ...board, imageType: IMAGE_TYPES.boardConfiguration }] : []),
       ...applications.list().map((app) => ({ ...app, imageType: IMAGE_TYPES.application })),
     ];

@@ -9,7 +9,7 @@ export function systemRoutes({ deviceId, system }: SphereOs): Routes {
   return {
     "GET /abi_versions": open(() => ABI_VERSIONS),
     "GET /status": open(() => ({ uptime: system.uptime })),
-    "GET /osversion": open(() => ({ osversion: release.version })),
+    "GET /osversion": open(() => ({ osversion: release().version })),
     "GET /device/security_state": open(() => ({
       securityState: "SECURE",
       deviceIdentifier: deviceId,

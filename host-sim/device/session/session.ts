@@ -8,6 +8,7 @@ import type { DeviceAuth } from "../device-auth.ts";
 import type { HubTarget } from "../hub-client/client.ts";
 import type { Network } from "../network.ts";
 import type { MutableStorage } from "../storage.ts";
+import { createUpdateEvents, type UpdateEvents } from "../updates/events.ts";
 import { createGpio } from "./gpio.ts";
 import { createIothub, type IothubOptions } from "./iothub.ts";
 import { createStorage } from "./storage.ts";
@@ -27,6 +28,8 @@ export interface SessionOptions {
   readonly deviceAuth: DeviceAuth;
   readonly deviceId: string;
   readonly storage: MutableStorage;
+  /** Where the updater speaks to the app; nobody speaks when absent. */
+  readonly updates?: UpdateEvents;
   readonly emit: IothubOptions["emit"];
   readonly onTimer: (id: number) => void;
 }
@@ -52,16 +55,19 @@ export function createSession(options: SessionOptions) {
     allowedConnections: capabilities.AllowedConnections ?? [],
     tenantId: capabilities.DeviceAuthentication ?? "",
   });
+  const sysevent = createSysevent({
+    mayNotify: capabilities.SystemEventNotifications === true,
+    mayDefer: capabilities.SoftwareUpdateDeferral === true,
+    updates: options.updates ?? createUpdateEvents(),
+    emit,
+  });
   const bytes = (capabilities.MutableStorage?.SizeKB ?? 0) * 1024;
   return {
     gpio,
     timers,
     iothub,
     storage: createStorage(options.storage, bytes, logger),
-    sysevent: createSysevent({
-      mayNotify: capabilities.SystemEventNotifications === true,
-      mayDefer: capabilities.SoftwareUpdateDeferral === true,
-    }),
+    sysevent,
     now: () => clock.now(),
     monotonic: () => clock.monotonic(),
     argument: (index: number): Uint8Array | number => {
@@ -76,6 +82,7 @@ export function createSession(options: SessionOptions) {
     async end(): Promise<void> {
       gpio.end();
       timers.end();
+      sysevent.end();
       await iothub.end();
     },
   };

@@ -32,7 +32,7 @@ export interface SystemOptions {
   /** Whether the board has an Ethernet adapter. */
   readonly ethernet?: boolean;
   /** The system that is installed; the newest one when absent. */
-  readonly release?: OsRelease;
+  readonly release?: () => OsRelease;
 }
 
 export type DeviceSystem = ReturnType<typeof createDeviceSystem>;
@@ -58,7 +58,8 @@ export function createDeviceSystem(options: SystemOptions) {
   const timeSync = createTimeSync(store, interfaces);
   const log = createDeviceLog(store, sinceBoot);
   const errorReports = createErrorReports(store);
-  const release = options.release ?? osRelease(OS_VERSIONS.at(-1) ?? "");
+  const newest = osRelease(OS_VERSIONS.at(-1) ?? "");
+  const release = options.release ?? (() => newest);
   let boots = 0;
 
   return {
@@ -79,7 +80,7 @@ export function createDeviceSystem(options: SystemOptions) {
       bootedAt = clock.monotonic();
       errorReports.booted(boots === 0 ? "power-on" : "restart");
       boots += 1;
-      log.add("info", "osVersion", [{ type: "string", value: release.version }]);
+      log.add("info", "osVersion", [{ type: "string", value: release().version }]);
       log.add("info", "deviceId", [{ type: "string", value: deviceId }]);
       wifi.setRadio(interfaces.wifiUp, true);
     },

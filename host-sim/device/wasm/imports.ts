@@ -27,7 +27,9 @@ export interface HostImports extends Record<string, Record<string, unknown>> {
 
 /** Binds the ABI's imports to a session. `memory` is asked for at each call: it may have grown. */
 export function createImports(session: AppSession, memory: () => ArrayBuffer): HostImports {
-  const { gpio, iothub, storage, sysevent, timers } = session;
+  const { gpio, iothub, storage, timers } = session;
+  // What is the session's own is no import.
+  const { end: _end, ...sysevent } = session.sysevent;
   const inside = (at: number, length: number) =>
     at >= 0 && length >= 0 && at + length <= memory().byteLength;
   const view = (at: number, length: number) => new Uint8Array(memory(), at, length);
@@ -80,7 +82,7 @@ export function createImports(session: AppSession, memory: () => ArrayBuffer): H
         inside(at, length) ? storage.write(offset, view(at, length)) : EINVAL,
       erase: () => storage.erase(),
     },
-    sysevent: { ...sysevent },
+    sysevent,
     timers: {
       now: () => BigInt(Math.floor(session.now())),
       monotonic: () => BigInt(Math.floor(session.monotonic())),

@@ -1,0 +1,94 @@
+import { LabError } from "../../errors.ts";
+import { type GroupPath, UNASSIGNED } from "../products.ts";
+import {
+  type ArmRequest,
+  type ArmRoutes,
+  bodyObject,
+  deleted,
+  invalid,
+  ok,
+  parameter,
+  properties,
+  requiredText,
+  textsOf,
+} from "./http.ts";
+import { page } from "./paging.ts";
+import { catalogId, deviceResource } from "./resources.ts";
+import { type ArmContext, catalogOf, DEVICE_GROUP, groupOf } from "./scope.ts";
+
+const DEVICES = `${DEVICE_GROUP}/devices`;
+const DEVICE = `${DEVICES}/:device`;
+
+/** Devices (6 operations). */
+export function deviceRoutes(context: ArmContext): ArmRoutes {
+  const { service, operations } = context;
+  const { devices } = service;
+
+  /** A device is only where it is: the path of another group does not lead to it. */
+  function existing(request: ArmRequest) {
+    const { tenantId, path } = groupOf(context, request);
+    const device = devices.get(tenantId, parameter(request, "device"));
+    if (samePath(device.group, path)) return { tenant: catalogOf(context, request), device };
+    throw new LabError(
+      "device-unknown",
+      `Device group '${path.group}' has no device '${device.deviceId}'.`,
+      `It is in '${device.group.group}' of '${device.group.product}'.`,
+    );
+  }
+
+  return {
+    [`GET ${DEVICES}`]: (request) => {
+      const { tenantId, path } = groupOf(context, request);
+      const tenant = catalogOf(context, request);
+      const all = devices.listOf(tenantId, path.product, path.group);
+      return page(
+        request,
+        all.map((device) => deviceResource(tenant, device)),
+      );
+    },
+    [`GET ${DEVICE}`]: (request) => {
+      const { tenant, device } = existing(request);
+      return ok(deviceResource(tenant, device));
+    },
+    [`PUT ${DEVICE}`]: (request) => {
+      const { tenantId, path } = groupOf(context, request);
+      const id = parameter(request, "device");
+      const made = devices.tenantOf(id.toLowerCase()) === undefined;
+      const device = devices.claim(tenantId, id, path);
+      return operations.put(request, made, deviceResource(catalogOf(context, request), device));
+    },
+    [`PATCH ${DEVICE}`]: (request) => {
+      const { tenant, device } = existing(request);
+      const path = groupOfId(requiredText(properties(request), "deviceGroupId"), catalogId(tenant));
+      const moved = devices.assign(tenant.tenantId, device.deviceId, path);
+      return ok(deviceResource(tenant, moved));
+    },
+    [`DELETE ${DEVICE}`]: (request) => {
+      const { tenantId } = groupOf(context, request);
+      const id = parameter(request, "device").toLowerCase();
+      if (devices.tenantOf(id) !== tenantId) return deleted(false);
+      existing(request);
+      devices.unassign(tenantId, id);
+      return deleted(true);
+    },
+    [`POST ${DEVICE}/generateCapabilityImage`]: (request) => {
+      const { tenant, device } = existing(request);
+      const capabilities = textsOf(bodyObject(request), "capabilities");
+      const image = service.capabilityImage(tenant.tenantId, device.deviceId, capabilities);
+      return operations.accepted(request, { image: Buffer.from(image).toString("base64") });
+    },
+  };
+}
+
+/** Product and group of `{catalog}/products/P/deviceGroups/G`, or of `.unassigned` alone. */
+function groupOfId(id: string, catalog: string): GroupPath {
+  if (id.toLowerCase() === UNASSIGNED.group) return UNASSIGNED;
+  const inside = id.toLowerCase().startsWith(`${catalog.toLowerCase()}/`);
+  const match = /^\/products\/([^/]+)\/deviceGroups\/([^/]+)$/i.exec(id.slice(catalog.length));
+  if (inside && match) return { product: match[1] ?? "", group: match[2] ?? "" };
+  throw invalid(`'deviceGroupId' is '${id}' and no device group of this catalog.`);
+}
+
+const samePath = (a: GroupPath, b: GroupPath) =>
+  a.product.toLowerCase() === b.product.toLowerCase() &&
+  a.group.toLowerCase() === b.group.toLowerCase();

@@ -1,0 +1,196 @@
+import { randomUUID, type X509Certificate } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { TLSSocket } from "node:tls";
+import { listen } from "../listen.ts";
+import { parseCertificate, type ServerCredentials } from "../pki/index.ts";
+import type { Address, Service, ServiceState } from "../service.ts";
+import { ArmError, armErrorOf, errorBody } from "./arm/errors.ts";
+import type { ArmResponse } from "./arm/http.ts";
+import { createRouter } from "./arm/router.ts";
+import { armRoutes } from "./arm/routes.ts";
+import { createTokens, type Tokens } from "./arm/tokens.ts";
+import { createDeviceProtocol, type PeerCertificates } from "./device-protocol.ts";
+import type { SecurityService } from "./security-service.ts";
+
+export const API_VERSION = "2024-04-01";
+
+export interface SecurityServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly credentials: ServerCredentials;
+  /** How long, in lab time, long-running operations claim to go on; 0 when absent. */
+  readonly operationMs?: number;
+}
+
+export interface SecurityServer extends Service {
+  readonly tokens: Tokens;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** JSON, or bytes as they are. */
+  readonly body?: unknown;
+}
+
+/** A package of 1 MiB in base64, with room for what is around it. */
+const LARGEST_BODY = 4 * 1024 * 1024;
+const LONGEST_CHAIN = 8;
+
+/** The Security Service over HTTPS: Azure Resource Manager for owners, the lab's own for devices. */
+export function createSecurityServer(
+  service: SecurityService,
+  options: SecurityServerOptions,
+): SecurityServer {
+  let server: Server | undefined;
+  let state: ServiceState = "closed";
+  const tokens = createTokens(service);
+  const route = createRouter(armRoutes(service, options.operationMs ?? 0));
+  const devices = createDeviceProtocol(service);
+
+  async function answer(request: IncomingMessage): Promise<Answer> {
+    const { method = "GET" } = request;
+    const base = `https://${request.headers.host ?? `${options.host}:${options.port}`}`;
+    const url = urlOf(request.url ?? "/", base);
+    const path = url.pathname;
+    if (method === "GET" && path === "/versions/mt3620an.json") {
+      return { status: 200, body: service.releases.published() };
+    }
+    if (path.startsWith("/downloads/")) return download(service, method, url);
+    if (path.startsWith("/device/")) {
+      const peer = peerOf(request.socket as TLSSocket);
+      const body = devices.handle(method, path, { body: await readJson(request), peer });
+      if (body !== undefined) return { status: 200, body };
+    }
+    const { handler, parameters } = route(method, path);
+    // What is said about the caller comes before what is said about the request.
+    tokens.check(request.headers.authorization);
+    checkVersion(url.searchParams);
+    const body = await readJson(request);
+    return handler({ method, path, parameters, query: url.searchParams, base, body });
+  }
+
+  return {
+    tokens,
+    get state() {
+      return state;
+    },
+    async start(): Promise<Address> {
+      state = "starting";
+      server = createServer(
+        {
+          ...options.credentials,
+          minVersion: "TLSv1.2",
+          // Owners show no certificate; a device's chain is checked on the lab's clock, with a reason.
+          requestCert: true,
+          rejectUnauthorized: false,
+        },
+        (request, response) => {
+          answer(request)
+            .catch((error): Answer => refusal(service, error))
+            .then((given) => send(request, response, given));
+        },
+      );
+      server.on("tlsClientError", (error, socket) => {
+        service.logger.debug(`TLS with ${socket.remoteAddress ?? "a client"}: ${error.message}`);
+      });
+      const address = await listen(server, options.host, options.port);
+      state = "running";
+      return address;
+    },
+    async stop(): Promise<void> {
+      if (!server) return;
+      const closing = server;
+      server = undefined;
+      state = "closing";
+      await new Promise((resolve) => {
+        closing.close(resolve);
+        closing.closeAllConnections();
+      });
+      state = "closed";
+    },
+  };
+}
+
+function urlOf(path: string, base: string): URL {
+  try {
+    return new URL(path, base);
+  } catch {
+    throw new ArmError(400, "InvalidRequestUri", `'${path}' is no path.`);
+  }
+}
+
+function download(service: SecurityService, method: string, url: URL): ArmResponse {
+  const [, tenantId, imageId] = /^\/downloads\/([\w-]+)\/([\w-]+)$/.exec(url.pathname) ?? [];
+  if (method !== "GET" || !tenantId || !imageId) {
+    throw new ArmError(404, "ResourceNotFound", `There is nothing at '${url.pathname}'.`);
+  }
+  service.images.checkLink(tenantId, imageId, url.searchParams);
+  return { status: 200, body: service.images.bytes(tenantId, imageId) };
+}
+
+function checkVersion(query: URLSearchParams): void {
+  const version = query.get("api-version");
+  if (version === API_VERSION) return;
+  if (version === null) {
+    const message = "The api-version query parameter (?api-version=) is required for all requests.";
+    throw new ArmError(400, "MissingApiVersionParameter", message);
+  }
+  const message = `The api-version '${version}' is invalid. The supported one is '${API_VERSION}'.`;
+  throw new ArmError(400, "InvalidApiVersionParameter", message);
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += chunk.length;
+    if (size > LARGEST_BODY) {
+      const message = `The request's body has more than ${LARGEST_BODY} bytes.`;
+      throw new ArmError(413, "RequestContentTooLarge", message);
+    }
+    chunks.push(chunk);
+  }
+  if (size === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch {
+    throw new ArmError(400, "InvalidRequestContent", "The request's body is no JSON.");
+  }
+}
+
+function refusal(service: SecurityService, error: unknown): Answer {
+  const refused = armErrorOf(error);
+  if (refused.status >= 500) service.logger.error(`the request failed: ${refused.message}`);
+  const { status, headers } = refused;
+  return { status, headers, body: errorBody(refused) };
+}
+
+function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  const bytes = answer.body instanceof Uint8Array;
+  const id = randomUUID();
+  response.writeHead(answer.status, {
+    "content-type": bytes ? "application/octet-stream" : "application/json; charset=utf-8",
+    "cache-control": "no-cache",
+    "x-ms-request-id": id,
+    "x-ms-correlation-request-id": id,
+    // What was not read of a refused request would be taken for the next one.
+    ...(request.complete ? {} : { connection: "close" }),
+    ...answer.headers,
+  });
+  if (answer.body === undefined) response.end();
+  else response.end(bytes ? answer.body : JSON.stringify(answer.body));
+}
+
+/** The certificates that the peer showed; OpenSSL's own verdict is not used. */
+function peerOf(socket: TLSSocket): PeerCertificates {
+  const leaf = socket.getPeerX509Certificate();
+  const presented: X509Certificate[] = [];
+  for (let next = leaf?.issuerCertificate; next && presented.length < LONGEST_CHAIN; ) {
+    presented.push(parseCertificate(next.raw));
+    if (next.issuerCertificate === next) break;
+    next = next.issuerCertificate;
+  }
+  return { leaf: leaf && parseCertificate(leaf.raw), presented };
+}
