@@ -131,6 +131,10 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   const deviceRest = await startDeviceRest({
     ...{ os: device, state, host, logger: logger.named("device") },
     port: options.deviceRestPort ?? 0,
+    recovery: {
+      newest: () => device.releaseOf(service.releases.current("Retail")),
+      installed: ({ version, components }) => device.flash.recover(version, components),
+    },
   });
   cleanups.push(() => deviceRest.stop());
 

@@ -29,8 +29,15 @@ export interface LabDescription {
     readonly idScope: string;
     readonly serviceConnectionString: string;
   };
-  /** The REST API of the lab's device; `ca` is a PEM file with the CA of its certificate. */
-  readonly deviceRest: { readonly address: string; readonly port: number; readonly ca: string };
+  readonly deviceRest: {
+    /** Of the REST API of the lab's device. */
+    readonly address: string;
+    readonly port: number;
+    /** PEM file with the CA of its certificate. */
+    readonly ca: string;
+    /** Unix socket of its boot loader. */
+    readonly recovery: string;
+  };
   readonly securityService: {
     readonly tenantId: string;
     /** Base of the HTTPS API in the shape of Azure Resource Manager. */

@@ -5,9 +5,9 @@ import { createDeviceAuth } from "../device/device-auth.ts";
 import { DPS_HOST } from "../device/hub-client/registration.ts";
 import { createNetwork } from "../device/network.ts";
 import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
-import { osRelease } from "../device/system/os-release.ts";
+import { type OsRelease, osRelease } from "../device/system/os-release.ts";
 import { createDeviceSystem } from "../device/system/system.ts";
-import { createImageStore } from "../device/updates/image-store.ts";
+import { createImageStore, type ImageStore } from "../device/updates/image-store.ts";
 import {
   createServiceClient,
   SERVICE_HOST,
@@ -47,6 +47,24 @@ export interface VirtualDevice extends SphereOs {
   /** Starts the system with this app. */
   begin(app: AppImage): Promise<void>;
   readonly updates?: Updater;
+  readonly flash: ImageStore;
+  /** A release of the service, as the device has it. */
+  releaseOf(published: PublishedRelease): OsRelease;
+}
+
+interface PublishedRelease {
+  readonly version: string;
+  readonly images: readonly { readonly componentId: string; readonly imageId: string }[];
+}
+
+/** The parts of a release, with the ids of the images that the Security Service gave. */
+function releaseOf({ version, images }: PublishedRelease): OsRelease {
+  const ids = new Map(images.map((each) => [each.componentId, each.imageId]));
+  const components = osRelease(version).components.map((component) => ({
+    ...component,
+    imageId: ids.get(component.componentId) ?? component.imageId,
+  }));
+  return { version, components };
 }
 
 /** A virtual MT3620 on the lab's network, or on the real one when it joins another hub. */
@@ -70,15 +88,7 @@ function hardwareOf(options: VirtualDeviceOptions) {
       development: options.developers ?? (() => labTrustStore(state.folder)),
     },
     /** The release that runs, with the ids of the images that the Security Service gave. */
-    release() {
-      const ids = new Map(flash.installed().map((each) => [each.componentId, each.imageId]));
-      const { version, components } = osRelease(flash.osVersion());
-      const withIds = components.map((component) => ({
-        ...component,
-        imageId: ids.get(component.componentId) ?? component.imageId,
-      }));
-      return { version, components: withIds };
-    },
+    release: () => releaseOf({ version: flash.osVersion(), images: flash.installed() }),
   };
 }
 
@@ -97,6 +107,7 @@ function joinedDevice(options: VirtualDeviceOptions, otherHub: OtherHub): Virtua
   });
   return {
     ...os,
+    ...{ flash: hardware.flash, releaseOf },
     async begin(app) {
       os.start();
       await os.install(app);
@@ -122,12 +133,13 @@ function labDevice(options: VirtualDeviceOptions): VirtualDevice {
   const answer: Parameters<typeof createServiceClient>[0]["answer"] = (nonce, publicKey) =>
     answerChallenge(attestationKey, nonce, publicKey);
   const client = createServiceClient({ clock, network, deviceId, answer });
-  return createUpdatingDevice({
+  const device = createUpdatingDevice({
     ...hardware,
     ...{ deviceId, network, client, system },
     deviceAuth: createDeviceAuth({ clock, logger, network, attest: client.attest }),
     checkEveryMs: options.checkEveryMs,
   });
+  return Object.assign(device, { releaseOf });
 }
 
 /** The pins of a board, all of them, with the names that its hardware definition gives them. */

@@ -184,7 +184,9 @@ function exchange(
       },
     );
     call.setTimeout(TIMEOUT_MS, () => call.destroy(silent()));
-    call.on("error", (error) => reject(error instanceof LabError ? error : unreachable(error.message)));
+    call.on("error", (error) =>
+      reject(error instanceof LabError ? error : unreachable(error.message)),
+    );
     call.end(payload);
   });
 }
@@ -205,4 +207,3 @@ function silent(): LabError {
     "The lab's log says what the device does.",
   );
 }
-

@@ -41,7 +41,7 @@ const CATALOG: Options = {
 /** All options of a command in one of the grammars. */
 export function optionsOf(entry: Entry, grammar: Grammar): readonly OptionSpec[] {
   const own = { ...entry.options, ...(grammar === "az" ? entry.az : entry.v2) };
-  const specs = [own].map(parseAll).flat();
+  const specs = [own].flatMap(parseAll);
   const taken = new Set(specs.map(({ key }) => key));
   const shorts = new Set(specs.map(({ short }) => short));
   const shared = {

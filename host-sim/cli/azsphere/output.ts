@@ -47,11 +47,13 @@ export function boxed(value: unknown): string {
 
 function rowsOf(value: unknown): Record<string, unknown>[] {
   if (value === undefined || value === null) return [];
-  return [value].flat().map((item) =>
-    typeof item === "object" && item !== null
-      ? (item as Record<string, unknown>)
-      : { Result: item },
-  );
+  return [value]
+    .flat()
+    .map((item) =>
+      typeof item === "object" && item !== null
+        ? (item as Record<string, unknown>)
+        : { Result: item },
+    );
 }
 
 function cell(value: unknown): string {

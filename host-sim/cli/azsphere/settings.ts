@@ -29,7 +29,9 @@ function readAll(file: string): Record<string, string> {
   try {
     const read: unknown = JSON.parse(readFileSync(file, "utf8"));
     if (typeof read !== "object" || read === null) return {};
-    return Object.fromEntries(Object.entries(read).filter(([, value]) => typeof value === "string"));
+    return Object.fromEntries(
+      Object.entries(read).filter(([, value]) => typeof value === "string"),
+    );
   } catch {
     return {};
   }

@@ -1,8 +1,8 @@
-import type { Device } from "../device.ts";
 import { LabError } from "../../../errors.ts";
+import type { Device } from "../device.ts";
 import { notFound } from "../errors.ts";
 import { aligned } from "../output.ts";
-import { type Context, type Entry, type Given, optional, type Options } from "../table.ts";
+import { type Context, type Entry, type Given, type Options, optional } from "../table.ts";
 import { applicationsOf } from "./images.ts";
 import { componentId } from "./sideload.ts";
 
@@ -20,7 +20,8 @@ async function targets(device: Device, given: Given): Promise<readonly string[]>
 const NO_APPS = { value: [], text: "No applications on the device." };
 
 async function change(context: Context, given: Given, trigger: string) {
-  const ids = given.componentId === undefined ? undefined : [componentId(String(given.componentId))];
+  const ids =
+    given.componentId === undefined ? undefined : [componentId(String(given.componentId))];
   const device = await context.device(given);
   const value = [];
   for (const id of ids ?? (await targets(device, given))) {

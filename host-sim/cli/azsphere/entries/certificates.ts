@@ -1,7 +1,7 @@
 import { readBytes } from "../../../lab/package-app.ts";
 import { usage } from "../errors.ts";
 import { aligned } from "../output.ts";
-import { type Entry, type Given, optional, type Options, text } from "../table.ts";
+import { type Entry, type Given, type Options, optional, text } from "../table.ts";
 
 interface Certificate {
   readonly id: string;

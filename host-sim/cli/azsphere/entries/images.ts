@@ -9,7 +9,7 @@ export interface Component {
   readonly images: readonly { readonly uid: string; readonly length_in_bytes: number }[];
 }
 
-export const IMAGE_KINDS = { application: 10, boardConfiguration: 20 } as const;
+export const IMAGE_KINDS = { application: 10, boardConfiguration: 21 } as const;
 /** Comes with application development, and is no application of a user. */
 const DEBUG_SERVER = "gdbserver";
 

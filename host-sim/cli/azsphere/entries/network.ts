@@ -1,6 +1,14 @@
 import { usage } from "../errors.ts";
 import { aligned } from "../output.ts";
-import { type Context, type Entry, type Given, list, optional, type Options, text } from "../table.ts";
+import {
+  type Context,
+  type Entry,
+  type Given,
+  list,
+  type Options,
+  optional,
+  text,
+} from "../table.ts";
 
 interface Interface {
   readonly interfaceName: string;
@@ -20,7 +28,11 @@ interface Failure {
   readonly error: string;
   readonly configState: string;
   readonly connectionState: string;
-  readonly certInfo?: { readonly certSubject: string; readonly certDepth: number; readonly certError: string };
+  readonly certInfo?: {
+    readonly certSubject: string;
+    readonly certDepth: number;
+    readonly certError: string;
+  };
 }
 
 const INTERFACE: Options = {

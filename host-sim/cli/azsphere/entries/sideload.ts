@@ -50,7 +50,11 @@ async function deploy(context: Context, given: Given) {
 export async function install(device: Device, bytes: Uint8Array, mode?: object): Promise<void> {
   try {
     await device.upload("/update/stage", bytes);
-    const answer = await device.send<{ restartingSystem?: boolean }>("POST", "/update/install", mode);
+    const answer = await device.send<{ restartingSystem?: boolean }>(
+      "POST",
+      "/update/install",
+      mode,
+    );
     if (answer.restartingSystem) await waitForRestart(device);
   } catch (error) {
     if (!isRefusal(error, INSTALL_FAILED) && !isRefusal(error, NOT_TRUSTED)) throw error;
@@ -139,7 +143,10 @@ export const sideloadEntries: readonly Entry[] = [
       "--force": "also beside another component of the same name",
     },
     needs: ["device"],
-    examples: ["--image-package app.imagepackage", "--image-package app.imagepackage --manual-start"],
+    examples: [
+      "--image-package app.imagepackage",
+      "--image-package app.imagepackage --manual-start",
+    ],
     run: deploy,
   },
   {

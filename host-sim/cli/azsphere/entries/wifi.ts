@@ -1,6 +1,6 @@
 import { usage } from "../errors.ts";
 import { aligned } from "../output.ts";
-import { type Entry, type Given, optional, type Options, text } from "../table.ts";
+import { type Entry, type Given, type Options, optional, text } from "../table.ts";
 
 interface Network {
   readonly id: number;
@@ -60,7 +60,10 @@ const radioText = (radio: Radio): string =>
 function pathOf(given: Given): string {
   const id = text(given, "id");
   if (/^-?\d{1,9}$/.test(id)) return `${NETWORKS}/${Number(id)}`;
-  throw usage(`--id is '${id}'.`, "Give a number; `device wifi list` prints those of all networks.");
+  throw usage(
+    `--id is '${id}'.`,
+    "Give a number; `device wifi list` prints those of all networks.",
+  );
 }
 
 /** What a new network is, as the device wants it. @throws LabError azsphere-usage */
@@ -196,7 +199,10 @@ export const wifiEntries: readonly Entry[] = [
           ["Frequency", freq],
         ]),
       );
-      return { value: values, text: blocks.length === 0 ? "No networks found." : blocks.join("\n\n") };
+      return {
+        value: values,
+        text: blocks.length === 0 ? "No networks found." : blocks.join("\n\n"),
+      };
     },
   },
   {
