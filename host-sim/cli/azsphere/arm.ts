@@ -29,6 +29,13 @@ export interface Arm {
   catalogId(name: string, resourceGroup: string): string;
 }
 
+export interface ArmOptions {
+  readonly grammar: Grammar;
+  readonly settings: Settings;
+  /** Is told each request. */
+  trace(line: string): void;
+}
+
 const API_VERSION = "2024-04-01";
 const POLL_MS = 200;
 
@@ -38,7 +45,7 @@ interface Answer {
   readonly location: string | undefined;
 }
 
-export function createArm(lab: LabContext, grammar: Grammar, settings: Settings): Arm {
+export function createArm(lab: LabContext, { grammar, settings, trace }: ArmOptions): Arm {
   const { url, catalogId: own } = lab.endpoints.securityService;
   const subscription = own.split("/").slice(0, 3).join("/");
   const send = sender(lab);
@@ -53,7 +60,8 @@ export function createArm(lab: LabContext, grammar: Grammar, settings: Settings)
   }
 
   async function call<T>(method: string, id: string, body?: unknown): Promise<T> {
-    const answer = await send(method, `${url}${encodeURI(id)}?api-version=${API_VERSION}`, body);
+    trace(`${method} ${url}${id}`);
+    const answer = await send(method, `${url}${encoded(id)}?api-version=${API_VERSION}`, body);
     return (await finished(answer)) as T;
   }
 
@@ -107,6 +115,8 @@ export function createArm(lab: LabContext, grammar: Grammar, settings: Settings)
   return { call, list, catalogs, catalogId, catalog: grammar === "az" ? named : tenant };
 }
 
+const encoded = (id: string) => id.split("/").map(encodeURIComponent).join("/");
+
 const names = (all: readonly Catalog[]) => all.map(({ name }) => name).join(", ");
 
 /** By name or id, in any letter case. @throws LabError azsphere-not-found */
@@ -119,27 +129,45 @@ export function find(all: readonly Catalog[], wanted: string): Catalog {
   throw notFound(`There is no tenant '${wanted}'.`, `There are ${names(all) || "none"}.`);
 }
 
+/** Downloads from a link that the service gave. */
+export async function fetchLink(lab: LabContext, url: string): Promise<Buffer> {
+  const { bytes } = await exchange(lab, "GET", url);
+  return bytes;
+}
+
 function sender(lab: LabContext) {
+  return async (method: string, url: string, body?: unknown): Promise<Answer> => {
+    const { bytes, ...answer } = await exchange(lab, method, url, body);
+    const text = bytes.toString("utf8");
+    return { ...answer, body: text === "" ? undefined : JSON.parse(text) };
+  };
+}
+
+interface Exchanged {
+  readonly status: number;
+  readonly bytes: Buffer;
+  readonly location: string | undefined;
+}
+
+function exchange(lab: LabContext, method: string, url: string, body?: unknown) {
   const { caFile, securityService } = lab.endpoints;
   const ca = readFileSync(caFile);
   const headers = {
     authorization: `Bearer ${securityService.token}`,
     "content-type": "application/json",
   };
-  return (method: string, url: string, body?: unknown): Promise<Answer> =>
-    new Promise((resolve, reject) => {
-      const call = request(url, { method, ca, headers, agent: false }, async (response) => {
-        const chunks: Buffer[] = [];
-        for await (const chunk of response) chunks.push(chunk);
-        const text = Buffer.concat(chunks).toString("utf8");
-        const status = response.statusCode ?? 0;
-        if (status >= 300) return reject(refusal(status, text));
-        const { location } = response.headers;
-        resolve({ status, body: text === "" ? undefined : JSON.parse(text), location });
-      });
-      call.on("error", (error) => reject(unreachable(error.message)));
-      call.end(body === undefined ? undefined : JSON.stringify(body));
+  return new Promise<Exchanged>((resolve, reject) => {
+    const call = request(url, { method, ca, headers, agent: false }, async (response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk);
+      const bytes = Buffer.concat(chunks);
+      const status = response.statusCode ?? 0;
+      if (status >= 300) return reject(refusal(status, bytes.toString("utf8")));
+      resolve({ status, bytes, location: response.headers.location });
     });
+    call.on("error", (error) => reject(unreachable(error.message)));
+    call.end(body === undefined ? undefined : JSON.stringify(body));
+  });
 }
 
 function refusal(status: number, text: string): LabError {

@@ -1,4 +1,5 @@
 import { usage } from "./errors.ts";
+import { OWN_GROUPS } from "./help.ts";
 import { optionsOf } from "./options.ts";
 import type { Entry, Grammar } from "./table.ts";
 
@@ -24,7 +25,7 @@ function nextWords(entries: readonly Entry[], before: readonly string[]): string
   const next = entries
     .filter(({ words }) => words.startsWith(prefix))
     .map(({ words }) => words.slice(prefix.length).split(" ")[0] ?? "");
-  return [...new Set(next)];
+  return [...new Set([...next, ...(before.length === 0 ? OWN_GROUPS : [])])];
 }
 
 /** A script for the shell, which asks the program itself. @throws LabError azsphere-usage */

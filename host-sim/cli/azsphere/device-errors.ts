@@ -1,4 +1,5 @@
 import { LabError } from "../../errors.ts";
+import { notFound } from "./errors.ts";
 
 /** What the device's numbers mean, in a user's words. */
 const MEANINGS: Readonly<Record<number, string>> = {
@@ -71,8 +72,9 @@ export function refusalOf(status: number, body: string): LabError {
     return new LabError("device-refused", `The device answered ${status}.`, LOG_HINT);
   }
   const meaning = MEANINGS[number] ?? manifestMeaning(number) ?? "The device refused";
-  const shown = `Device error ${Math.floor(number / 2 ** 20)}.${number % 2 ** 20}`;
-  return new LabError("device-refused", `${meaning}. (${shown})`, hintFor(number));
+  const shown = `${meaning}. (Device error ${Math.floor(number / 2 ** 20)}.${number % 2 ** 20})`;
+  if (status === 404) return notFound(shown, LOG_HINT);
+  return new LabError("device-refused", shown, hintFor(number));
 }
 
 const LOG_HINT = "The lab's log says more.";

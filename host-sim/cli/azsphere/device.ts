@@ -20,6 +20,8 @@ export interface AttachedDevice {
   readonly recovery?: string;
 }
 
+export type Trace = (line: string) => void;
+
 export interface Device extends AttachedDevice {
   /** @throws LabError device-refused, device-unreachable, device-silent */
   get<T>(path: string): Promise<T>;
@@ -99,10 +101,11 @@ async function discovered(service: string, env: Env): Promise<AttachedDevice[]> 
 export async function pickDevice(
   attached: readonly AttachedDevice[],
   wanted: string | undefined,
+  trace?: Trace,
 ): Promise<Device> {
   if (attached.length === 0) throw unreachable("No device is attached.");
   if (wanted === undefined) {
-    if (attached.length === 1 && attached[0]) return connect(attached[0]);
+    if (attached.length === 1 && attached[0]) return connect(attached[0], trace);
     throw usage(
       `${attached.length} devices are attached.`,
       `Name one with --device: ${attached.map(({ path }) => path).join(", ")}.`,
@@ -110,12 +113,12 @@ export async function pickDevice(
   }
   for (const device of attached) {
     const { address, port, path } = device;
-    if ([path, `${address}:${port}`].includes(wanted)) return connect(device);
+    if ([path, `${address}:${port}`].includes(wanted)) return connect(device, trace);
   }
   const sameAddress = attached.filter(({ address }) => address === wanted);
-  if (sameAddress.length === 1 && sameAddress[0]) return connect(sameAddress[0]);
+  if (sameAddress.length === 1 && sameAddress[0]) return connect(sameAddress[0], trace);
   for (const each of attached) {
-    const device = connect(each);
+    const device = connect(each, trace);
     const id = await deviceIdOf(device).catch(() => "");
     if (id.toLowerCase() === wanted.toLowerCase()) return device;
   }
@@ -131,10 +134,16 @@ export async function deviceIdOf(device: Device): Promise<string> {
   return state.deviceIdentifier;
 }
 
-export function connect(attached: AttachedDevice): Device {
+/** @param trace is told each request and its outcome */
+export function connect(attached: AttachedDevice, trace: Trace = () => {}): Device {
+  const exchange = async (request: Exchange) => {
+    const line = `${request.method} https://${attached.address}:${attached.port}${request.path}`;
+    trace(line);
+    return transfer(attached, request);
+  };
   const json = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-    const answer = await exchange(attached, { method, path, payload, type: "application/json" });
+    const answer = await exchange({ method, path, payload, type: "application/json" });
     return JSON.parse(answer.toString("utf8")) as T;
   };
   return {
@@ -143,9 +152,9 @@ export function connect(attached: AttachedDevice): Device {
     send: json,
     async upload(path, bytes) {
       const type = "application/octet-stream";
-      await exchange(attached, { method: "PUT", path, payload: Buffer.from(bytes), type });
+      await exchange({ method: "PUT", path, payload: Buffer.from(bytes), type });
     },
-    download: (path) => exchange(attached, { method: "GET", path, type: "application/json" }),
+    download: (path) => exchange({ method: "GET", path, type: "application/json" }),
   };
 }
 
@@ -156,7 +165,7 @@ interface Exchange {
   readonly type: string;
 }
 
-function exchange(
+function transfer(
   { address, port, ca }: AttachedDevice,
   { method, path, payload, type }: Exchange,
 ): Promise<Buffer> {

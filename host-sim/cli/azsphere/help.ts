@@ -31,6 +31,9 @@ const GROUPS: Readonly<Record<string, string>> = {
   config: "defaults of this command line",
 };
 
+/** Groups that `spherule` itself has too, and that are not in the table. */
+export const OWN_GROUPS = ["image-package", "hardware-definition"] as const;
+
 /** The page of a group: what is right below it. */
 export function groupHelp(
   entries: readonly Entry[],
@@ -46,6 +49,7 @@ export function groupHelp(
     if (more === undefined) commands.set(next, entry.summary);
     else groups.set(next, GROUPS[prefix + next] ?? "");
   }
+  if (words.length === 0) for (const name of OWN_GROUPS) groups.set(name, GROUPS[name] ?? "");
   return [
     `Usage: ${[program, ...words].join(" ")} <command> [options]`,
     ...section("Groups", groups),

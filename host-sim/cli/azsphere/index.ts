@@ -100,6 +100,9 @@ function createContext(grammar: Grammar, given: Given, terminal: Terminal): Cont
     return lab;
   };
   const attached = () => attachedDevices(terminal.env);
+  const trace = (line: string) => {
+    if (given.verbose) terminal.error(`${line}\n`);
+  };
   const plain = grammar === "azsphere" && given.output === undefined && given.query === undefined;
   return {
     ...{ grammar, program: PROGRAMS[grammar], terminal, settings, attached, lab: connect },
@@ -108,7 +111,7 @@ function createContext(grammar: Grammar, given: Given, terminal: Terminal): Cont
       if (plain) terminal.out(`${line}\n`);
       else terminal.error(`${line}\n`);
     },
-    device: async (options) => pickDevice(await attached(), optional(options, "device")),
-    arm: async () => createArm(await connect(), grammar, settings),
+    device: async (options) => pickDevice(await attached(), optional(options, "device"), trace),
+    arm: async () => createArm(await connect(), { grammar, settings, trace }),
   };
 }

@@ -21,8 +21,7 @@ const FORMATS = ["table", "json", "jsonc", "tsv", "yaml", "yamlc", "none"];
 const COMMON: Options = {
   "-o, --output <format>": `how to print: ${FORMATS.join(", ")}`,
   "--query <expression>": "JMESPath expression that picks from the result",
-  "--verbose": "say more",
-  "--debug": "say all that goes over the wire",
+  "--verbose --debug": "say which requests are sent",
   "--only-show-errors": "say nothing beside errors and the result",
   "-h, --help": "show this page",
 };
