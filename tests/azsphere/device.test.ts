@@ -229,7 +229,7 @@ test("Wi-Fi from the first network to the last", async () => {
       "",
     ].join("\n"),
   );
-  const status = await until(/connected\n/, "device", "wifi", "show-status");
+  const status = await until(/: connected\n/, "device", "wifi", "show-status");
   assert.match(status, /^SSID {16}: Spherule Lab\n/);
   assert.match(status, /Frequency +: 5220\nMode +: station\nKey management +: WPA2-PSK\n/);
   assert.match(await ok("device", "wifi", "list"), /ID\s+:\s\d+/);
@@ -320,7 +320,7 @@ test("certificates in the store of the device", async () => {
   assert.match(await ok(...words, "show-quota"), /^Available space: \d+ bytes\.\n$/);
   const eap = ["--client-cert-id", "me", "--root-ca-cert-id", "CorporateCA"];
   await ok("device", "wifi", "add", "-s", "Contoso Corporate", ...eap, "--client-id", "me@contoso");
-  assert.match(await until(/ connected\n/, "device", "wifi", "show-status"), "WPA-EAP");
+  assert.match(await until(/: connected\n/, "device", "wifi", "show-status"), "WPA-EAP");
   await ok("device", "wifi", "forget", "--id", "0");
   for (const id of ["CorporateCA", "me"]) await ok(...words, "delete", "-c", id);
   assert.is((await azsphere(...words, "show", "-c", "me")).code, 3);

@@ -72,12 +72,17 @@ export function entryHelp(entry: Entry, grammar: Grammar, program: string): stri
     ...section("Options", rows),
     "",
     "Examples:",
-    ...entry.examples.map((args) => `  ${`${program} ${entry.words} ${args}`.trimEnd()}`),
+    ...examplesOf(entry, grammar).map(
+      (args) => `  ${`${program} ${entry.words} ${args}`.trimEnd()}`,
+    ),
     "",
     NOTICE,
     "",
   ].join("\n");
 }
+
+const examplesOf = ({ examples, azExamples }: Entry, grammar: Grammar) =>
+  grammar === "az" ? (azExamples ?? examples) : examples;
 
 function section(title: string, rows: ReadonlyMap<string, string>): string[] {
   if (rows.size === 0) return [];

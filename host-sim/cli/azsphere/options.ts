@@ -41,20 +41,22 @@ const CATALOG: Options = {
 export function optionsOf(entry: Entry, grammar: Grammar): readonly OptionSpec[] {
   const own = { ...entry.options, ...(grammar === "az" ? entry.az : entry.v2) };
   const specs = [own].flatMap(parseAll);
-  const taken = new Set(specs.map(({ key }) => key));
-  const shorts = new Set(specs.map(({ short }) => short));
   const shared = {
     ...(entry.needs?.includes("cloud") ? (grammar === "az" ? CATALOG : TENANT) : {}),
     ...(entry.needs?.includes("device") ? DEVICE : {}),
     ...COMMON,
   };
-  const rest = parseAll(shared).filter(({ key }) => !taken.has(key));
-  // A command's own letter wins.
-  return [
-    ...specs,
-    ...rest.map((spec) => (shorts.has(spec.short) ? { ...spec, short: undefined } : spec)),
-  ];
+  // A command's own names win.
+  const taken = new Set(specs.flatMap(({ long, short, aliases }) => [long, short, ...aliases]));
+  const rest = parseAll(shared).filter(({ long }) => !taken.has(long));
+  return [...specs, ...rest.map((spec) => without(spec, taken))];
 }
+
+const without = (spec: OptionSpec, taken: ReadonlySet<string | undefined>): OptionSpec => ({
+  ...spec,
+  short: taken.has(spec.short) ? undefined : spec.short,
+  aliases: spec.aliases.filter((name) => !taken.has(name)),
+});
 
 const parseAll = (options: Options): OptionSpec[] =>
   Object.entries(options).map(([flags, description]) => parseSpec(flags, description));
@@ -65,11 +67,12 @@ function parseSpec(flags: string, description: string): OptionSpec {
   const words = names.split(/[ ,]+/);
   const [long = "", ...older] = words.filter((word) => word.startsWith("--"));
   const shorts = words.filter((word) => !word.startsWith("--"));
+  const short = shorts.find((word) => word.length === 2);
   return {
     key: long.slice(2).replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()),
     long,
-    short: shorts.find((word) => word.length === 2),
-    aliases: [...older, ...shorts.filter((word) => word.length > 2)],
+    short,
+    aliases: [...older, ...shorts.filter((word) => word !== short)],
     value: value?.slice(0, -1),
     required,
     description,

@@ -63,6 +63,8 @@ export interface Entry {
   readonly needs?: readonly ("device" | "cloud")[];
   /** Arguments after the words, for help. */
   readonly examples: readonly string[];
+  /** Those of `az sphere` where its options differ. */
+  readonly azExamples?: readonly string[];
   run(context: Context, given: Given): Promise<Result> | Result;
 }
 

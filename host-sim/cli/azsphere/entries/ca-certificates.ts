@@ -14,7 +14,7 @@ type Certificate = Resource<{
 }>;
 
 const V2_WHICH: Options = {
-  "!--destination --output-file --output -of <file>": "the file to write",
+  "!--destination --output-file -of <file>": "the file to write",
   "--index <n>": "which one, from `ca-certificate list`; the active one if absent",
 };
 const AZ_WHICH: Options = {
@@ -113,6 +113,7 @@ export const caCertificateEntries: readonly Entry[] = [
     az: AZ_WHICH,
     needs: ["cloud"],
     examples: ["--destination CAcertificate.cer"],
+    azExamples: ["--output-file CAcertificate.cer"],
     run: download,
   },
   {
@@ -123,6 +124,7 @@ export const caCertificateEntries: readonly Entry[] = [
     az: AZ_WHICH,
     needs: ["cloud"],
     examples: ["--destination chain.p7b"],
+    azExamples: ["--output-file chain.p7b"],
     run: downloadChain,
   },
   {
@@ -134,6 +136,7 @@ export const caCertificateEntries: readonly Entry[] = [
     az: AZ_WHICH,
     needs: ["cloud"],
     examples: ["--destination validation.cer --verification-code 1A2B3C"],
+    azExamples: ["--output-file validation.cer --verification-code 1A2B3C"],
     run: downloadProof,
   },
 ];

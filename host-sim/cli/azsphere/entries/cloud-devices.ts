@@ -236,6 +236,7 @@ export const cloudDeviceEntries: readonly Entry[] = [
     options: GROUP_V2,
     needs: ["device", "cloud"],
     examples: ['--device-group "Fridge/Production"'],
+    azExamples: ["--product Fridge --device-group Production"],
     run: (context, given) => move(context, given, groupOf(given)),
   },
   {

@@ -59,6 +59,7 @@ export const cloudImageEntries: readonly Entry[] = [
     az: { "!--image-path --image -img <file>": "the package" },
     needs: ["cloud"],
     examples: ["--image app.imagepackage"],
+    azExamples: ["--image-path app.imagepackage"],
     run: add,
   },
   {

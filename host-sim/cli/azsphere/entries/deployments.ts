@@ -40,10 +40,15 @@ async function listAll(context: Context, given: Given) {
   return { value: all.map((each) => row(context, each)) };
 }
 
+const V2_EXAMPLE = '--device-group "Fridge/Production"';
+const AZ_EXAMPLE = "--product Fridge --device-group Production";
+const IMAGE_EXAMPLE = "--images 6415a939-c098-48cf-8e5c-02b52a9f0ffb";
+
 const createEntry = (words: string, options: Partial<Entry>, example: string): Entry => ({
   ...{ words, summary: "let all devices of a group have these images" },
   needs: ["cloud"],
-  examples: [`${example} --images 6415a939-c098-48cf-8e5c-02b52a9f0ffb`],
+  examples: [`${example} ${IMAGE_EXAMPLE}`],
+  azExamples: [`${AZ_EXAMPLE} ${IMAGE_EXAMPLE}`],
   run: create,
   ...options,
 });
@@ -52,12 +57,12 @@ const listEntry = (words: string, options: Partial<Entry>, example: string): Ent
   ...{ words, summary: "print what devices of a group were to have" },
   needs: ["cloud"],
   examples: [example],
+  azExamples: [AZ_EXAMPLE],
   run: listAll,
   ...options,
 });
 
-const V2_EXAMPLE = '--device-group "Fridge/Production"';
-const AZ_EXAMPLE = "--product Fridge --device-group Production";
+const BOTH = { v2: GROUP_V2, az: GROUP_AZ };
 
 export const deploymentEntries: readonly Entry[] = [
   createEntry(
@@ -66,8 +71,8 @@ export const deploymentEntries: readonly Entry[] = [
     V2_EXAMPLE,
   ),
   listEntry("device-group deployment list", { only: "azsphere", options: GROUP_V2 }, V2_EXAMPLE),
-  createEntry("deployment create", { options: IMAGES, v2: GROUP_V2, az: GROUP_AZ }, AZ_EXAMPLE),
-  listEntry("deployment list", { v2: GROUP_V2, az: GROUP_AZ }, AZ_EXAMPLE),
+  createEntry("deployment create", { ...BOTH, options: IMAGES }, V2_EXAMPLE),
+  listEntry("deployment list", BOTH, V2_EXAMPLE),
   {
     words: "deployment show",
     summary: "print a deployment",

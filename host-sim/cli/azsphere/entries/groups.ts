@@ -84,6 +84,7 @@ export const groupEntries: readonly Entry[] = [
     az: GROUP_AZ,
     needs: ["cloud"],
     examples: ['--device-group "Fridge/Pilots" --os-feed Retail'],
+    azExamples: ["--product Fridge --device-group Pilots --os-feed Retail"],
     async run(context, given) {
       const { arm, id } = await groupAt(context, given);
       return { value: shown(context, await arm.call<Resource>("PATCH", id, settingsOf(given))) };
@@ -96,6 +97,7 @@ export const groupEntries: readonly Entry[] = [
     az: GROUP_AZ,
     needs: ["cloud"],
     examples: ['--device-group "Fridge/Production"'],
+    azExamples: ["--product Fridge --device-group Production"],
     async run(context, given) {
       const { arm, id } = await groupAt(context, given);
       return { value: shown(context, await arm.call<Resource>("GET", id)) };
@@ -117,6 +119,7 @@ export const groupEntries: readonly Entry[] = [
     az: GROUP_AZ,
     needs: ["cloud"],
     examples: ['--device-group "Fridge/Pilots"'],
+    azExamples: ["--product Fridge --device-group Pilots"],
     async run(context, given) {
       const { arm, id, path } = await groupAt(context, given);
       await arm.call("GET", id);
@@ -144,6 +147,7 @@ export const groupEntries: readonly Entry[] = [
     az: GROUP_AZ,
     needs: ["cloud"],
     examples: ['--device-group "Fridge/Production"'],
+    azExamples: ["--product Fridge --device-group Production"],
     async run(context, given) {
       const { arm, id } = await groupAt(context, given);
       const { value: count } = await arm.call<{ value: number }>("POST", `${id}/countDevices`);
@@ -157,6 +161,7 @@ export const groupEntries: readonly Entry[] = [
     options: GROUP_V2,
     needs: ["cloud"],
     examples: ['--device-group "Fridge/Production"'],
+    azExamples: ["--product Fridge --device-group Production"],
     async run(context, given) {
       const { arm, catalog, id } = await groupAt(context, given);
       const devices = await arm.list<Resource>(`${id}/devices`);
