@@ -49,9 +49,9 @@ export interface Enrolment {
 export function enrol({ service, hub, dps, deviceId, tenantId, claim }: Enrolment): string {
   const wanted = tenantId ?? service.tenantOf(deviceId) ?? service.listTenants()[0]?.tenantId;
   const tenant = service.findTenant(wanted ?? "") ?? newTenant(service, wanted);
-  if (claim && service.tenantOf(deviceId) === undefined) {
-    service.claim(tenant.tenantId, deviceId);
-  }
+  // Whoever wants it as from the factory does all of this by hand.
+  if (!claim) return tenant.tenantId;
+  if (service.tenantOf(deviceId) === undefined) service.claim(tenant.tenantId, deviceId);
   for (const { tenantId: each } of service.listTenants()) {
     registerAuthorities(service, hub.certificates, each);
     enrolGroup(dps, each, registerAuthorities(service, dps.certificates, each));
