@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import { LabError } from "../../errors.ts";
+import { packageFolder } from "../../paths.ts";
 import { connectLab, type LabContext } from "../context.ts";
 import { createArm } from "./arm.ts";
 import { candidates, completionScript } from "./completion.ts";
@@ -60,6 +62,10 @@ async function run(grammar: Grammar, args: readonly string[], terminal: Terminal
   }
   if (first === "--version") {
     terminal.out(versionText());
+    return EXIT.success;
+  }
+  if (first === "--shim-folder") {
+    terminal.out(`${join(packageFolder(), "bin/azsphere-path")}\n`);
     return EXIT.success;
   }
   if (HELP.includes(first)) {
