@@ -20,7 +20,7 @@ export function stepsOf(page: string): readonly Step[] {
       .slice(1)
       .map((part) => {
         const lines = part.trimEnd().split("\n");
-        const next = lines.findIndex((line, index) => index > 0 && !line.startsWith("> "));
+        const next = lines.findIndex((line, index) => index > 0 && !/^>( |$)/.test(line));
         const end = next < 0 ? lines.length : next;
         const command = lines.slice(0, end).map((line, at) => (at === 0 ? line : line.slice(2)));
         return { command: command.join("\n"), expected: lines.slice(end) };
@@ -40,6 +40,8 @@ export function matches({ expected }: Step, output: string): boolean {
   return new RegExp(`^${pattern}$`).test(output);
 }
 
+/** The longest silence of a command. */
+const STEP_MS = 45_000;
 const MARK = "--- ended with ";
 
 /** A shell in a new project, as a reader has it; the lab that it starts goes with it. */
@@ -77,8 +79,13 @@ export function openShell() {
         if (at >= 0 && output.endsWith("\n")) {
           return { output: output.slice(0, at), code: Number(output.slice(at + MARK.length)) };
         }
-        await new Promise<void>((resolve) => {
-          wake = resolve;
+        await new Promise<void>((resolve, reject) => {
+          const tooLong = () => reject(new Error(`$ ${command}\ndoes not end: ${output}`));
+          const timer = setTimeout(tooLong, STEP_MS);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
         });
       }
     },

@@ -1,3 +1,4 @@
+// deadline: 240 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { follow, matches } from "./support.ts";

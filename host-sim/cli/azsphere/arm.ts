@@ -75,7 +75,11 @@ export function createArm(lab: LabContext, { grammar, settings, trace }: ArmOpti
     }
   }
 
-  const catalogs = () => list<Catalog>(`${subscription}/providers/Microsoft.AzureSphere/catalogs`);
+  async function catalogs(): Promise<readonly Catalog[]> {
+    const all = await list<Catalog>(`${subscription}/providers/Microsoft.AzureSphere/catalogs`);
+    return [...all].sort((a, b) => a.name.localeCompare(b.name));
+  }
+
   const catalogId = (name: string, resourceGroup: string) =>
     `${subscription}/resourceGroups/${resourceGroup}/providers/Microsoft.AzureSphere/catalogs/${name}`;
 
