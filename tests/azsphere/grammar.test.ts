@@ -203,6 +203,11 @@ test("login and register-user explain that nothing is needed", async () => {
   assert.match((await tool.azsphere("--version")).out, "no Microsoft product");
 });
 
+test("docs/azsphere.md lists every command", () => {
+  const page = readFileSync(join(packageFolder(), "docs/azsphere.md"), "utf8");
+  for (const { words } of allEntries) assert.match(page, `| \`${words}\` |`);
+});
+
 test("every error of the room has a heading in docs/errors.md", () => {
   const headings = readFileSync(join(packageFolder(), "docs/errors.md"), "utf8");
   for (const code of CODES) assert.match(headings, `\n## ${code}\n`);
