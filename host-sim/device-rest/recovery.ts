@@ -83,10 +83,10 @@ type Session = ReturnType<typeof createSession>;
 
 async function answerTo(session: Session, line: string): Promise<object> {
   try {
-    const question = JSON.parse(line) as Question;
-    const run = session[question.command as keyof Session];
-    if (typeof run !== "function") return { error: "there is no such command" };
-    return await run(question);
+    const question = JSON.parse(line) as Question | null;
+    const name = question?.command ?? "";
+    if (!question || !Object.hasOwn(session, name)) return { error: "there is no such command" };
+    return await session[name as keyof Session](question);
   } catch (error) {
     return { error: messageOf(error) };
   }

@@ -27,10 +27,10 @@ test("the shims are opt-in programs with exit codes", async () => {
   assert.is(run("az", "sphere", "device", "wifi", "ad").status, 2);
   assert.is(run("az", "group", "list").status, 2);
   const completed =
-    'eval "$(azsphere --completion bash)"; COMP_WORDS=(azsphere device wifi fo); COMP_CWORD=3; _spherule_azsphere; echo "${COMPREPLY[@]}"';
+    'eval "$(azsphere --completion bash)"; COMP_WORDS=(azsphere device wifi fo); COMP_CWORD=3; _spherule_azsphere; echo "$COMPREPLY"';
   assert.is(run("bash", "-c", completed).stdout, "forget\n");
   const az =
-    'eval "$(az sphere --completion bash)"; COMP_WORDS=(az sphere device wifi fo); COMP_CWORD=4; _spherule_az; echo "${COMPREPLY[@]}"';
+    'eval "$(az sphere --completion bash)"; COMP_WORDS=(az sphere device wifi fo); COMP_CWORD=4; _spherule_az; echo "$COMPREPLY"';
   assert.is(run("bash", "-c", az).stdout, "forget\n");
 });
 
