@@ -91,6 +91,17 @@ export async function moveDevice(
   return arm.call<Resource>("PATCH", device.id, { properties: { deviceGroupId } });
 }
 
+/** The service signs a capability image for this device alone. */
+export async function capabilityImage(
+  arm: Arm,
+  device: Resource,
+  capabilities: readonly string[],
+): Promise<Buffer> {
+  const id = `${device.id}/generateCapabilityImage`;
+  const { image } = await arm.call<{ image: string }>("POST", id, { capabilities });
+  return Buffer.from(image, "base64");
+}
+
 /** @throws LabError confirmation-needed when nobody can answer, declined when somebody says no */
 export async function confirm(context: Context, question: string): Promise<void> {
   const answer = await context.terminal.ask(`${question} (yes/no): `);

@@ -1,7 +1,8 @@
 import { readBytes } from "../../../lab/package-app.ts";
-import type { Device } from "../device.ts";
-import { usage } from "../errors.ts";
-import { type Entry, optional, text } from "../table.ts";
+import { capabilityImage, findDevice } from "../cloud.ts";
+import { type Device, deviceIdOf } from "../device.ts";
+import { notFound, usage } from "../errors.ts";
+import { type Context, type Entry, optional, text } from "../table.ts";
 import { install } from "./sideload.ts";
 
 const NAMES: Readonly<Record<number, string>> = {
@@ -13,6 +14,17 @@ const NAMES: Readonly<Record<number, string>> = {
 export async function capabilitiesOf(device: Device): Promise<readonly number[]> {
   const path = "/device/capabilities";
   return (await device.get<{ device_capabilities: number[] }>(path)).device_capabilities;
+}
+
+/** Signed by the service of the tenant that has the device. @throws LabError azsphere-not-found */
+async function emptyCapability(context: Context, device: Device): Promise<Uint8Array> {
+  const arm = await context.arm();
+  const deviceId = await deviceIdOf(device);
+  for (const catalog of await arm.catalogs()) {
+    const claimed = await findDevice(arm, catalog, deviceId);
+    if (claimed) return capabilityImage(arm, claimed, []);
+  }
+  throw notFound("The device is not claimed.", "Type `azsphere device claim`.");
 }
 
 export const capabilityEntries: readonly Entry[] = [
@@ -46,7 +58,7 @@ export const capabilityEntries: readonly Entry[] = [
     summary: "begin or end a servicing session with the attached device",
     options: {
       "--capability-file <file>": "for this device, downloaded",
-      "-n, --none": "forget the file of the session",
+      "-n, --none": "take all capabilities away",
     },
     needs: ["device"],
     examples: ["--capability-file servicing.cap", "--none"],
@@ -55,14 +67,15 @@ export const capabilityEntries: readonly Entry[] = [
       if ((file === undefined) === (given.none === undefined)) {
         throw usage("One of --capability-file and --none is needed.", "Give exactly one.");
       }
-      if (file === undefined) {
-        context.settings.set("capability-session", undefined);
-        return { text: "The servicing session has ended; what is on the device stays as it is." };
-      }
-      const bytes = readBytes(file);
-      await install(await context.device(given), bytes);
-      context.settings.set("capability-session", file);
-      return { text: "Successfully applied the device capability configuration." };
+      const bytes = file === undefined ? undefined : readBytes(file);
+      const device = await context.device(given);
+      await install(device, bytes ?? (await emptyCapability(context, device)));
+      return {
+        text:
+          bytes === undefined
+            ? "The servicing session has ended: the device has no capabilities."
+            : "Successfully applied the device capability configuration.",
+      };
     },
   },
 ];

@@ -3,6 +3,7 @@ import { LabError } from "../../../errors.ts";
 import { callLab } from "../../context.ts";
 import type { Arm, Catalog, Resource } from "../arm.ts";
 import {
+  capabilityImage,
   claimedDevice,
   confirm,
   GROUP_V2,
@@ -153,17 +154,6 @@ async function deploymentStatus(context: Context, given: Given) {
       ["Not yet installed", missing.length],
     ]),
   };
-}
-
-/** The service signs a capability image for this device alone. */
-export async function capabilityImage(
-  arm: Arm,
-  device: Resource,
-  capabilities: readonly string[],
-): Promise<Buffer> {
-  const id = `${device.id}/generateCapabilityImage`;
-  const { image } = await arm.call<{ image: string }>("POST", id, { capabilities });
-  return Buffer.from(image, "base64");
 }
 
 async function downloadCapability(context: Context, given: Given) {

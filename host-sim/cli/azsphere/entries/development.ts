@@ -1,5 +1,6 @@
 import type { Arm, Catalog, Resource } from "../arm.ts";
 import {
+  capabilityImage,
   claimedDevice,
   type GroupPath,
   groupId,
@@ -12,7 +13,7 @@ import type { Device } from "../device.ts";
 import { usage } from "../errors.ts";
 import { type Context, type Entry, type Given, type Options, optional } from "../table.ts";
 import { capabilitiesOf } from "./capabilities.ts";
-import { capabilityImage, placed } from "./cloud-devices.ts";
+import { placed } from "./cloud-devices.ts";
 import { imagesOf } from "./images.ts";
 import { deleteApplications, install } from "./sideload.ts";
 

@@ -1,3 +1,4 @@
+import { LabError } from "../../../errors.ts";
 import type { Resource } from "../arm.ts";
 import { PRODUCT, shown, shownAll } from "../cloud.ts";
 import { type Context, type Entry, type Given, type Options, text } from "../table.ts";
@@ -15,7 +16,7 @@ async function create(context: Context, given: Given) {
   const catalog = await arm.catalog(given);
   const name = text(given, "name");
   const id = `${catalog.id}/products/${name}`;
-  await refuseIfThere(await arm.list(`${catalog.id}/products`), name);
+  refuseIfThere(await arm.list(`${catalog.id}/products`), name);
   const product = await arm.call<Resource>("PUT", id, {
     properties: { description: text(given, "description") },
   });
@@ -25,9 +26,9 @@ async function create(context: Context, given: Given) {
   return { value: shown(context, product) };
 }
 
-async function refuseIfThere(all: readonly Resource[], name: string): Promise<void> {
+/** @throws LabError name-taken */
+function refuseIfThere(all: readonly Resource[], name: string): void {
   if (!all.some((product) => product.name.toLowerCase() === name.toLowerCase())) return;
-  const { LabError } = await import("../../../errors.ts");
   throw new LabError(
     "name-taken",
     `There is a product '${name}'.`,

@@ -68,7 +68,7 @@ export async function claimedAnywhere(
 
 async function errorReport(context: Context, given: Given, file: string) {
   const arm = await context.arm();
-  const catalog = await context.arm().then((each) => each.catalog(given));
+  const catalog = await arm.catalog(given);
   const insights = await arm.list<Record<string, unknown>>(
     `${catalog.id}/listDeviceInsights`,
     "POST",
@@ -221,7 +221,7 @@ export const catalogEntries: readonly Entry[] = [
     words: "catalog delete",
     only: "az",
     summary: "delete a catalog without devices",
-    options: { ...CATALOG, "-y, --yes": "do not ask" },
+    options: { ...CATALOG, "-y, --yes": "understood; nobody is asked" },
     examples: ["--name Contoso --resource-group lab --yes"],
     async run(context, given) {
       const arm = await context.arm();
