@@ -84,6 +84,29 @@ test("groups list what is in them, and the whole tool its groups", async () => {
   assert.is((await tool.azsphere("device", "wifi", "--ssid", "x")).code, 2);
 });
 
+test("nouns that spherule itself has say what this is, too", async () => {
+  const pages = [
+    ...[
+      ["image-package"],
+      ["img", "show", "--help"],
+      ["image-package", "pack-application", "--help"],
+    ],
+    ...[
+      ["hardware-definition", "--help"],
+      ["hwd", "test-header", "--help"],
+    ],
+  ];
+  for (const words of pages) {
+    const { code, out } = await tool.azsphere(...words);
+    assert.is(code, 0, words.join(" "));
+    assert.match(out, "an emulator of Azure Sphere and no Microsoft product");
+  }
+  assert.is((await tool.azsphere("image-package", "shw")).code, 2);
+  assert.is((await tool.azsphere("hwd", "test-header")).code, 2);
+  const missing = await tool.sphere("image-package", "show", join(folder, "none"));
+  assert.equal([missing.code, missing.error.startsWith("ERROR: ")], [1, true]);
+});
+
 test("what an article misprints gets the right command suggested", async () => {
   const { code, error } = await tool.azsphere("device", "wifi", "wifi", "show-status");
   assert.is(code, 2);

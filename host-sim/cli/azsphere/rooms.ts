@@ -26,7 +26,8 @@ export async function delegate(
   inherit(program, terminal);
   const before = process.exitCode;
   try {
-    await program.parseAsync([noun, ...args.slice(1)], { from: "user" });
+    const rest = args.length === 1 ? ["--help"] : args.slice(1);
+    await program.parseAsync([noun, ...rest], { from: "user" });
     return Number(process.exitCode ?? EXIT.success);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
