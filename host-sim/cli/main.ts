@@ -1,12 +1,18 @@
 import { Command, CommanderError } from "commander";
 import { LabError, messageOf } from "../errors.ts";
 import { packageVersion } from "../paths.ts";
+import { runTool } from "./commands/azsphere.ts";
 import { nouns } from "./commands/index.ts";
 
 /** Runs one command line; sets the exit code and never throws for a mistake of the user. */
 export async function main(args: readonly string[]): Promise<void> {
   const program = createProgram();
   try {
+    const code = await runTool(args);
+    if (code !== undefined) {
+      process.exitCode = code;
+      return;
+    }
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
     process.exitCode = report(error);

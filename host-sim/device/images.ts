@@ -161,6 +161,11 @@ export function createImages(options: ImagesOptions) {
     },
     /** Forgets a package whose place something else takes. */
     forget: (componentId: string): void => store.delete(PACKAGES + componentId.toLowerCase()),
+    forgetBoardConfiguration(): void {
+      if (!board.value) return;
+      board.set(null);
+      interfaces.setEthernet(false);
+    },
     /** What was staged and not installed does not outlive a restart. */
     dropStaged: (): void => staged.clear(),
     /** Brings back what was installed when the process ended; nothing is started. */

@@ -113,6 +113,29 @@ export function createSphereOs(options: SphereOsOptions) {
     get on(): boolean {
       return on;
     },
+    /**
+     * What a recovery begins with: the device goes down, applications, networks and certificates are
+     * gone. Identity, claim, capabilities and manufacturing state stay. It is dark until `powerUp`.
+     */
+    async erase(): Promise<void> {
+      if (on) await goDown();
+      own = "";
+      for (const { componentId } of applications.list()) {
+        images.forget(componentId);
+        await applications.remove(componentId);
+      }
+      images.forgetBoardConfiguration();
+      const { wifi, certificates, proxy } = system;
+      for (const { id } of wifi.list()) wifi.remove(id);
+      for (const id of certificates.identifiers()) certificates.remove(id);
+      proxy.clear();
+    },
+    /** A device that is dark comes up; one that was stopped for good does not. */
+    powerUp(): void {
+      if (on || stopped) return;
+      boot();
+      void applications.startAll();
+    },
     /** Goes down at once and comes up after the time that a restart takes. */
     async restart(): Promise<void> {
       if (!on) return;

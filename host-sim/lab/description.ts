@@ -29,8 +29,15 @@ export interface LabDescription {
     readonly idScope: string;
     readonly serviceConnectionString: string;
   };
-  /** The REST API of the lab's first device; `ca` is a PEM file with the CA of all. */
-  readonly deviceRest: { readonly address: string; readonly port: number; readonly ca: string };
+  readonly deviceRest: {
+    /** Of the REST API of the lab's first device. */
+    readonly address: string;
+    readonly port: number;
+    /** PEM file with the CA of all devices' certificates. */
+    readonly ca: string;
+    /** Unix socket of the first device's boot loader. */
+    readonly recovery: string;
+  };
   /** The service by which tools find devices, plain HTTP. */
   readonly discovery: { readonly address: string; readonly port: number };
   readonly securityService: {

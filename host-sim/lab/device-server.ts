@@ -46,6 +46,8 @@ export interface DeviceServer {
   readonly rest: Address;
   readonly discovery: Address;
   readonly caFile: string;
+  /** Unix socket of the boot loader. */
+  readonly recovery: string;
   stop(): Promise<void>;
 }
 
@@ -76,10 +78,11 @@ export async function startDeviceServer(options: DeviceServerOptions): Promise<D
     const { address: host, port, outputPort, apiVersion } = options;
     const rest = await startDeviceRest({
       ...{ os, logger, host, port, outputPort, apiVersion },
+      recovery: { newest: os.system.release },
       state: { store: state.store, folder: options.certDir },
     });
     cleanups.push(() => rest.stop());
-    const { ca, ...where } = rest.description;
+    const { ca, recovery, ...where } = rest.description;
     const discovery = createDiscovery({
       ...{ host: "127.0.0.1", port: options.dcsPort },
       devices: () => [{ IpAddress: where.address, DeviceConnectionPath: CONNECTION_PATH }],
@@ -87,7 +90,7 @@ export async function startDeviceServer(options: DeviceServerOptions): Promise<D
     const discoveryAddress = await discovery.start();
     cleanups.push(() => discovery.stop());
     return {
-      ...{ os, caFile: ca, stop, discovery: discoveryAddress },
+      ...{ os, caFile: ca, recovery, stop, discovery: discoveryAddress },
       rest: { host: where.address, port: where.port },
     };
   } catch (error) {

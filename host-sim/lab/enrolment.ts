@@ -58,7 +58,9 @@ export function enrol({ service, hub, dps, deviceIds, tenantId, claim }: Enrolme
   const [first = ""] = deviceIds;
   const wanted = tenantId ?? service.tenantOf(first) ?? service.listTenants()[0]?.tenantId;
   const tenant = service.findTenant(wanted ?? "") ?? newTenant(service, wanted);
-  for (const deviceId of claim ? deviceIds : []) {
+  // Whoever wants it as from the factory does all of this by hand.
+  if (!claim) return tenant.tenantId;
+  for (const deviceId of deviceIds) {
     if (service.tenantOf(deviceId) === undefined) service.claim(tenant.tenantId, deviceId);
   }
   for (const { tenantId: each } of service.listTenants()) {

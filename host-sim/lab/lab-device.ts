@@ -1,4 +1,5 @@
 import type { AppImage } from "../device/app.ts";
+import type { OsRelease } from "../device/system/os-release.ts";
 import { LabError, messageOf } from "../errors.ts";
 import { type DeviceRest, startDeviceRest } from "./device-rest.ts";
 import { createPowerSupply, type PowerSupply } from "./power-supply.ts";
@@ -41,7 +42,12 @@ export async function startLabDevice(options: LabDeviceOptions) {
     const accessPoints = before?.os.system.air.present;
     const os = createVirtualDevice({ ...options, state: supply.kept, accessPoints });
     const { host } = options.rest;
-    const rest = await startDeviceRest({ os, logger, host, port, state: labState });
+    const { releases } = options.cloud.service;
+    const recovery = {
+      newest: () => os.releaseOf(releases.current("Retail")),
+      installed: ({ version, components }: OsRelease) => os.flash?.recover(version, components),
+    };
+    const rest = await startDeviceRest({ os, logger, host, port, recovery, state: labState });
     port = rest.description.port;
     return { os, supply, rest };
   }

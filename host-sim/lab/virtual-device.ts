@@ -57,6 +57,23 @@ export interface VirtualDevice extends SphereOs {
   readonly updates?: Updater;
   /** What came over the air; absent in another hub's device, which nobody updates. */
   readonly flash?: ImageStore;
+  /** A release of the service, as the device has it. */
+  releaseOf(published: PublishedRelease): OsRelease;
+}
+
+interface PublishedRelease {
+  readonly version: string;
+  readonly images: readonly { readonly componentId: string; readonly imageId: string }[];
+}
+
+/** The parts of a release, with the ids of the images that the Security Service gave. */
+function releaseOf({ version, images }: PublishedRelease): OsRelease {
+  const ids = new Map(images.map((each) => [each.componentId, each.imageId]));
+  const components = osRelease(version).components.map((component) => ({
+    ...component,
+    imageId: ids.get(component.componentId) ?? component.imageId,
+  }));
+  return { version, components };
 }
 
 /** A virtual MT3620 on the lab's network, or on the real one when it joins another hub. */
@@ -80,15 +97,7 @@ function hardwareOf(options: VirtualDeviceOptions) {
       development: options.developers,
     },
     /** The release that runs, with the ids of the images that the Security Service gave. */
-    release() {
-      const ids = new Map(flash.installed().map((each) => [each.componentId, each.imageId]));
-      const { version, components } = osRelease(flash.osVersion());
-      const withIds = components.map((component) => ({
-        ...component,
-        imageId: ids.get(component.componentId) ?? component.imageId,
-      }));
-      return { version, components: withIds };
-    },
+    release: () => releaseOf({ version: flash.osVersion(), images: flash.installed() }),
   };
 }
 
@@ -108,7 +117,7 @@ function joinedDevice(options: VirtualDeviceOptions, otherHub: OtherHub): Virtua
     os.start();
     if (app) await os.install(app);
   }
-  return { ...os, begin: wake, wake };
+  return Object.assign(os, { releaseOf, begin: wake, wake });
 }
 
 function systemOf(options: VirtualDeviceOptions, deviceId: string, release: () => OsRelease) {
@@ -135,12 +144,13 @@ function labDevice(options: VirtualDeviceOptions): VirtualDevice {
   const answer: Parameters<typeof createServiceClient>[0]["answer"] = (nonce, publicKey) =>
     answerChallenge(attestationKey, nonce, publicKey);
   const client = createServiceClient({ clock, network, deviceId, answer });
-  return createUpdatingDevice({
+  const device = createUpdatingDevice({
     ...hardware,
     ...{ deviceId, network, client, system },
     deviceAuth: createDeviceAuth({ clock, logger, network, attest: client.attest }),
     checkEveryMs: options.checkEveryMs,
   });
+  return Object.assign(device, { releaseOf });
 }
 
 /** The pins of a board, all of them, with the names that its hardware definition gives them. */

@@ -54,12 +54,13 @@ async function run(options: DeviceServerCommand): Promise<void> {
   await server.stop();
 }
 
-function describe({ os, rest, discovery, caFile }: DeviceServer): string {
+function describe({ os, rest, discovery, caFile, recovery }: DeviceServer): string {
   const rows = [
     ["device", os.deviceId],
     ["REST", `https://${rest.host}:${rest.port}`],
     ["discovery", `http://${discovery.host}:${discovery.port}`],
     ["trust", caFile],
+    ["recovery", recovery],
   ];
   return `${rows.map(([name = "", text]) => `  ${name.padEnd(11)}${text}`).join("\n")}\n`;
 }

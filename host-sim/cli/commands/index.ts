@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { register as aot } from "./aot.ts";
+import { register as azsphere } from "./azsphere.ts";
 import { register as build } from "./build.ts";
 import { register as deviceServer } from "./device-server.ts";
 import { register as exec } from "./exec.ts";
@@ -34,4 +35,5 @@ export const nouns: readonly ((program: Command) => void)[] = [
   hub,
   state,
   deviceServer,
+  azsphere,
 ];

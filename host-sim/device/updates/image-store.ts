@@ -89,6 +89,14 @@ export function createImageStore(store: Store, factory: FactoryOs) {
         const all = [...images].map(([componentId, imageId]) => ({ componentId, imageId }));
         store.put(OS, { version, images: all } satisfies OsState);
       }),
+    /** A recovery: the system is this one, and nothing else is there. */
+    recover: (version: string, images: readonly ImageIds[]): void =>
+      store.transaction(() => {
+        for (const [key] of [...store.entries(INSTALLED)]) store.delete(key);
+        discard();
+        const ids = images.map(({ componentId, imageId }) => ({ componentId, imageId }));
+        store.put(OS, { version, images: ids } satisfies OsState);
+      }),
     /** An app that was put there by cable takes the place of those from the air. */
     forgetDeployed(): void {
       store.transaction(() => {

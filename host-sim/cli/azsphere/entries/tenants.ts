@@ -1,0 +1,241 @@
+import { writeFileSync } from "node:fs";
+import { LabError } from "../../../errors.ts";
+import type { Arm, Catalog } from "../arm.ts";
+import { find } from "../arm.ts";
+import { shown, shownAll } from "../cloud.ts";
+import { deviceIdOf } from "../device.ts";
+import { usage } from "../errors.ts";
+import { aligned } from "../output.ts";
+import { type Context, type Entry, type Given, type Options, optional, text } from "../table.ts";
+
+const row = ({ name, properties }: Catalog) => ({ id: properties.tenantId, name });
+
+/** Tag of a catalog with the device that it was made with. */
+const MAKER = "madeWithDevice";
+
+async function create(context: Context, given: Given) {
+  const name = text(given, "name");
+  const arm = await context.arm();
+  const catalogs = await arm.catalogs();
+  const deviceId = await deviceIdOf(await context.device(given));
+  if (await claimedAnywhere(arm, catalogs, deviceId)) {
+    throw new LabError(
+      "device-claimed",
+      "The attached device is claimed already, and a tenant is made with an unclaimed one.",
+      "Type `azsphere tenant list` for the tenants that there are, or attach another device.",
+    );
+  }
+  const made = catalogs.find((catalog) => tagsOf(catalog)[MAKER] === deviceId);
+  if (made && !given.forceAdditional) {
+    throw new LabError(
+      "tenant-made",
+      `The attached device has made the tenant '${made.name}'.`,
+      "Add --force-additional for one more.",
+    );
+  }
+  if (catalogs.some((catalog) => catalog.name.toLowerCase() === name.toLowerCase())) {
+    throw new LabError("catalog-exists", `There is a tenant '${name}'.`, "Choose another name.");
+  }
+  const id = arm.catalogId(name, "lab");
+  const body = { location: "global", tags: { [MAKER]: deviceId } };
+  const catalog = await arm.call<Catalog>("PUT", id, body);
+  return {
+    value: row(catalog),
+    text: [
+      "Created a new Azure Sphere tenant:",
+      ` --> Tenant Name: ${catalog.name}`,
+      ` --> Tenant ID:   ${catalog.properties.tenantId}`,
+      "You may now wish to claim the attached device into this tenant using " +
+        "'azsphere device claim'.",
+    ],
+  };
+}
+
+const tagsOf = (catalog: Catalog) =>
+  (catalog as unknown as { tags?: Record<string, string> }).tags ?? {};
+
+export async function claimedAnywhere(
+  arm: Arm,
+  catalogs: readonly Catalog[],
+  deviceId: string,
+): Promise<boolean> {
+  for (const { id } of catalogs) {
+    const devices = await arm.list(`${id}/listDevices`, "POST", {});
+    if (devices.some(({ name }) => name === deviceId)) return true;
+  }
+  return false;
+}
+
+async function errorReport(context: Context, given: Given, file: string) {
+  const arm = await context.arm();
+  const catalog = await arm.catalog(given);
+  const insights = await arm.list<Record<string, unknown>>(
+    `${catalog.id}/listDeviceInsights`,
+    "POST",
+    {},
+  );
+  const columns = [
+    ...["deviceId", "description", "eventType", "eventClass", "eventCategory", "eventCount"],
+    ...["startTimestampUtc", "endTimestampUtc"],
+  ];
+  const quoted = (value: unknown) => `"${String(value ?? "").replaceAll('"', '""')}"`;
+  const lines = insights.map((each) => columns.map((column) => quoted(each[column])).join(","));
+  writeFileSync(file, [columns.join(","), ...lines, ""].join("\n"));
+  return { text: `Error report with ${insights.length} rows written to '${file}'.` };
+}
+
+const NAME: Options = { "!-n, --name <name>": "1 to 50 letters, digits, '_' and '-'" };
+
+/** Tenants of `azsphere`. */
+export const tenantEntries: readonly Entry[] = [
+  {
+    words: "tenant create",
+    only: "azsphere",
+    summary: "create a tenant, with an attached device that is not claimed",
+    options: { ...NAME, "--force-additional": "although the device has made a tenant before" },
+    needs: ["device"],
+    examples: ["--name Contoso"],
+    run: create,
+  },
+  {
+    words: "tenant list",
+    only: "azsphere",
+    summary: "print all tenants",
+    examples: ["", '--query "[].name" --output tsv'],
+    async run(context) {
+      const catalogs = await (await context.arm()).catalogs();
+      return { value: catalogs.map((each) => ({ ...row(each), roles: "Administrator" })) };
+    },
+  },
+  {
+    words: "tenant select",
+    only: "azsphere",
+    summary: "choose the tenant of the commands to come",
+    options: { "!-t, --tenant --tenantid -i <tenant>": "name or id" },
+    examples: ["--tenant Contoso"],
+    async run(context, given) {
+      const arm = await context.arm();
+      const value = row(find(await arm.catalogs(), text(given, "tenant")));
+      context.settings.set("tenant", value.id);
+      return {
+        value,
+        text: `Default Azure Sphere tenant ID is now '${value.name}' (${value.id}).`,
+      };
+    },
+  },
+  {
+    words: "tenant show-selected",
+    only: "azsphere",
+    summary: "print the tenant that commands mean",
+    examples: ["", "--query id --output tsv"],
+    async run(context) {
+      const value = row(await (await context.arm()).catalog({}));
+      return { value, text: `Default Azure Sphere tenant ID is '${value.name}' (${value.id}).` };
+    },
+  },
+  {
+    words: "tenant download-error-report",
+    only: "azsphere",
+    summary: "write what devices reported in the last two weeks, as CSV",
+    options: { "!--destination --output-file --filepath -of <file>": "the file to write" },
+    needs: ["cloud"],
+    examples: ["--destination errors.csv"],
+    run: (context, given) => errorReport(context, given, text(given, "destination")),
+  },
+  {
+    words: "role list",
+    only: "azsphere",
+    summary: "print who may do what",
+    needs: ["cloud"],
+    examples: [""],
+    async run(context, given) {
+      const { name } = await (await context.arm()).catalog(given);
+      return { value: [{ tenant: name, name: "lab", roles: "Administrator" }] };
+    },
+  },
+  {
+    words: "show-user",
+    only: "azsphere",
+    summary: "print who is logged in; the lab has one user",
+    examples: [""],
+    run: () => ({ value: { name: "lab" }, text: aligned([["Name", "lab"]]) }),
+  },
+];
+
+const CATALOG: Options = {
+  "!-n, --name --catalog -c <name>": "1 to 50 letters, digits, '_' and '-'",
+  "-g, --resource-group <name>": "its resource group; the default one if absent",
+};
+
+function namedCatalog(context: Context, arm: Arm, given: Given): string {
+  const group = optional(given, "resourceGroup") ?? context.settings.get("defaults.group");
+  if (group !== undefined) return arm.catalogId(text(given, "name"), group);
+  throw usage(
+    "the following arguments are required: --resource-group/-g",
+    "Give it, or type `az config set defaults.group=GROUP`.",
+  );
+}
+
+/** Catalogs of `az sphere`. */
+export const catalogEntries: readonly Entry[] = [
+  {
+    words: "catalog create",
+    only: "az",
+    summary: "create a catalog",
+    options: CATALOG,
+    examples: ["--name Contoso --resource-group lab"],
+    async run(context, given) {
+      const arm = await context.arm();
+      const id = namedCatalog(context, arm, given);
+      return { value: await arm.call("PUT", id, { location: "global" }) };
+    },
+  },
+  {
+    words: "catalog list",
+    only: "az",
+    summary: "print the catalogs of a resource group, or all",
+    options: { "-g, --resource-group <name>": "only those in it", "--all": "those of all groups" },
+    examples: ["", "--resource-group lab"],
+    async run(context, given) {
+      const all = await (await context.arm()).catalogs();
+      const group = given.all ? undefined : optional(given, "resourceGroup");
+      const inside = all.filter(
+        ({ id }) => group === undefined || id.split("/")[4]?.toLowerCase() === group.toLowerCase(),
+      );
+      return { value: shownAll(context, inside) };
+    },
+  },
+  {
+    words: "catalog show",
+    only: "az",
+    summary: "print a catalog",
+    options: CATALOG,
+    examples: ["--name lab --resource-group lab"],
+    async run(context, given) {
+      const arm = await context.arm();
+      const catalog = await arm.call<Catalog>("GET", namedCatalog(context, arm, given));
+      return { value: shown(context, catalog) };
+    },
+  },
+  {
+    words: "catalog delete",
+    only: "az",
+    summary: "delete a catalog without devices",
+    options: { ...CATALOG, "-y, --yes": "understood; nobody is asked" },
+    examples: ["--name Contoso --resource-group lab --yes"],
+    async run(context, given) {
+      const arm = await context.arm();
+      await arm.call("DELETE", namedCatalog(context, arm, given));
+      return {};
+    },
+  },
+  {
+    words: "catalog download-error-report",
+    only: "az",
+    summary: "write what devices reported in the last two weeks, as CSV",
+    options: { "!--output-file --destination -of <file>": "the file to write" },
+    needs: ["cloud"],
+    examples: ["--output-file errors.csv -c lab -g lab"],
+    run: (context, given) => errorReport(context, given, text(given, "outputFile")),
+  },
+];

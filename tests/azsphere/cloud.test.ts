@@ -1,0 +1,263 @@
+import { X509Certificate } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { parseManifest } from "../../host-sim/imagepackage/index.ts";
+import { readHardware } from "../../host-sim/lab/app-image.ts";
+import { developmentKey } from "../../host-sim/lab/signing-key.ts";
+import { startLab } from "../../host-sim/lab.ts";
+import { packageFolder } from "../../host-sim/paths.ts";
+import { manifestText, ONE, packApp, TWO, WASM } from "../device-rest/packages.ts";
+import { createTool, temporaryFolder } from "./support.ts";
+
+const test = suite("azsphere: the Security Service");
+const { folder, remove } = temporaryFolder();
+const stateFolder = join(folder, ".spherule");
+const lab = await startLab({
+  app: {
+    ...{ manifest: parseManifest(manifestText({ component: TWO })), wasm: WASM, file: "app.wasm" },
+    hardware: readHardware(packageFolder()),
+  },
+  ...{ stateFolder, unclaimed: true },
+});
+const { deviceId } = lab.device;
+process.env.SPHERULE_API = lab.description.api;
+const env = { SPHERULE_SETTINGS: join(folder, "settings.json") };
+const { azsphere, sphere, ok, json } = createTool({ env });
+const { signer } = developmentKey(stateFolder);
+const file = (name: string) => join(folder, name);
+writeFileSync(file("one.imagepackage"), packApp({ signer, name: "One" }));
+const CATALOG = ["-c", "lab", "-g", "lab"];
+
+test.after(async () => {
+  await lab.stop();
+  remove();
+});
+
+test("a tenant is made with the attached device, and has to be selected among several", async () => {
+  assert.match(await ok("tenant", "show-selected"), /^Default Azure Sphere tenant ID is 'lab' \(/);
+  const text = await ok("tenant", "create", "--name", "Contoso");
+  const [head, name, id] = text.split("\n");
+  assert.equal([head, name], ["Created a new Azure Sphere tenant:", " --> Tenant Name: Contoso"]);
+  assert.match(id ?? "", /^ --> Tenant ID: {3}[0-9a-f-]{36}$/);
+  const again = await azsphere("tenant", "create", "-n", "Fabrikam");
+  assert.match(again.error, "The attached device has made the tenant 'Contoso'.\nAdd --force-add");
+  await ok("tenant", "create", "-n", "Fabrikam", "--force-additional");
+  const taken = await azsphere("tenant", "create", "-n", "contoso", "--force-additional");
+  assert.match(taken.error, "There is a tenant 'contoso'.");
+  const bad = await azsphere("tenant", "create", "-n", "no/name", "--force-additional");
+  assert.is(bad.code === 1 || bad.code === 3, true);
+  const listed = await json("tenant", "list");
+  assert.equal(Object.keys(listed[0]), ["id", "name", "roles"]);
+  const many = await azsphere("product", "list");
+  assert.is(many.code, 2);
+  assert.match(many.error, /You have access to 3 tenants, and none is selected\./);
+  assert.is((await azsphere("tenant", "select", "-t", "Nowhere")).code, 3);
+  const selected = await json("tenant", "select", "--tenant", "contoso");
+  assert.equal(await json("tenant", "show-selected"), selected);
+  assert.equal(Object.keys(selected), ["id", "name"]);
+});
+
+test("a claim is asked for, and is for ever", async () => {
+  const unasked = await azsphere("device", "claim", "--tenant", "lab");
+  assert.is(unasked.code, 1);
+  assert.match(unasked.error, "Unable to prompt for confirmation");
+  const no = createTool({ env, answer: "no" });
+  assert.match((await no.azsphere("device", "claim", "-t", "lab")).error, "Nothing was done.");
+  const yes = createTool({ env, answer: "yes" });
+  const claimed = await yes.azsphere("device", "claim", "-t", "lab");
+  assert.is(claimed.code, 0, claimed.error);
+  const { id } = (await json("tenant", "list")).find(
+    ({ name }: { name: string }) => name === "lab",
+  );
+  assert.ok(
+    claimed.out.endsWith(
+      `Claiming device.\nSuccessfully claimed device ID '${deviceId}' into tenant with ID '${id}'.\n`,
+    ),
+  );
+  await ok("device", "claim", "--force", "-t", "lab");
+  const other = await azsphere("device", "claim", "--force", "-t", "Contoso");
+  assert.is(other.code, 1);
+  assert.match(other.error, /tenant/);
+  assert.match((await azsphere("tenant", "create", "-n", "Late")).error, "is claimed already");
+  await ok("tenant", "select", "-t", "lab");
+});
+
+test("products and device groups in both grammars", async () => {
+  const made = await json("product", "create", "-n", "Fridge", "-d", "cold");
+  assert.equal([made.name, made.description], ["Fridge", "cold"]);
+  assert.is((await azsphere("product", "create", "-n", "fridge")).code, 1);
+  const groups = await json("device-group", "list", "-p", "Fridge");
+  assert.is(groups.length, 5);
+  const pilots = ["--name", "Pilots", "--product", "Fridge", "--os-feed", "RetailEval"];
+  assert.is((await json("device-group", "create", ...pilots)).osFeedType, "RetailEval");
+  const update = ["--device-group", "Fridge/Pilots", "--os-feed", "Retail"];
+  assert.is((await json("device-group", "update", ...update)).osFeedType, "Retail");
+  const az = ["device-group", "show", "--device-group", "Pilots", "-p", "Fridge", ...CATALOG];
+  const shown = JSON.parse((await sphere(...az)).out);
+  assert.is(shown.properties.osFeedType, "Retail");
+  assert.match(shown.id, "/catalogs/lab/products/Fridge/deviceGroups/Pilots");
+  await ok("device-group", "delete", "-g", "Fridge/Pilots");
+  assert.is((await azsphere("device-group", "show", "-g", "Fridge/Pilots")).code, 3);
+  assert.is((await azsphere("device-group", "show", "-g", "Pilots")).code, 2);
+  await ok("product", "create", "-n", "Bare", "--no-default-device-groups");
+  assert.equal(await json("device-group", "list", "-p", "Bare"), []);
+  const defaults = ["device-group", "create-defaults", "-p", "Bare", ...CATALOG];
+  assert.is(JSON.parse((await sphere(...defaults)).out).length, 5);
+  assert.is((await json("product", "update", "-p", "Bare", "-d", "new")).description, "new");
+  await ok("product", "delete", "-p", "Bare");
+  assert.is((await azsphere("product", "show", "-p", "Bare")).code, 3);
+});
+
+test("`az sphere` needs a catalog, by options or defaults", async () => {
+  const bare = await sphere("product", "list");
+  assert.is(bare.code, 2);
+  assert.match(bare.error, "required: --catalog/-c, --resource-group/-g");
+  const az = createTool({ env: { SPHERULE_SETTINGS: file("az.json") } });
+  await az.az("config", "set", "defaults.sphere.catalog=lab", "defaults.group=lab");
+  assert.is((await az.sphere("product", "list")).code, 0);
+  assert.is((await az.sphere("product", "list", "-c", "nowhere")).code, 3);
+  const created = await az.sphere("catalog", "create", "--name", "Northwind");
+  assert.is(JSON.parse(created.out).name, "Northwind");
+  const listed = JSON.parse((await az.sphere("catalog", "list", "-g", "lab")).out);
+  assert.ok(listed.some(({ name }: { name: string }) => name === "Northwind"));
+  assert.is((await az.sphere("catalog", "delete", "--name", "Northwind", "-y")).code, 0);
+  assert.is((await az.sphere("catalog", "show", "--name", "Northwind")).code, 3);
+  assert.is((await az.sphere("catalog", "delete", "--name", "lab")).code, 1);
+});
+
+test("devices are moved, listed, counted and shown", async () => {
+  const moved = await json("device", "update", "--device-group", "Fridge/Production");
+  assert.equal(
+    [moved.id, moved.productId, moved.deviceGroupId],
+    [deviceId, "Fridge", "Fridge/Production"],
+  );
+  assert.equal(await json("device", "show-count", "-p", "Fridge"), { count: 1 });
+  assert.equal(await json("device", "show-count", "-p", "Oven"), { count: 0 });
+  assert.is((await json("device", "list", "-dg", "Production"))[0].id, deviceId);
+  assert.is((await json("device-group", "device", "list", "-g", "Fridge/Production")).length, 1);
+  assert.equal(await json("device-group", "show-count", "-g", "Fridge/Production"), { count: 1 });
+  const inUse = await azsphere("product", "delete", "-p", "Fridge");
+  assert.match(inUse.error, "Product 'Fridge' has 1 device(s)");
+  const gone = JSON.parse((await sphere("device", "unassign", ...CATALOG)).out);
+  assert.match(gone.id, "/products/.default/deviceGroups/.unassigned/devices/");
+  const target = ["--target-product", "Fridge", "--target-device-group", "Field Test"];
+  assert.is((await sphere("device", "assign", ...target, ...CATALOG)).code, 0);
+  assert.is((await json("device", "show")).deviceGroupId, "Fridge/Field Test");
+  const unknown = await azsphere("device", "show", "-d", "0".repeat(128));
+  assert.is(unknown.code, 3);
+});
+
+test("cloud test takes development away, development brings it back", async () => {
+  // The lab's own app is one that came by cable.
+  const tested = await azsphere("device", "enable-cloud-test", "--product", "Fridge");
+  assert.is(tested.code, 0, tested.error);
+  assert.match(tested.out, `Component '${TWO}' deleted.\n`);
+  assert.match(tested.out, "for cloud test, and enabled over-the-air updates.\n");
+  assert.equal(await json("device", "capability", "show-attached"), []);
+  assert.is((await json("device", "show")).deviceGroupId, "Fridge/Field Test");
+  const refused = await azsphere("device", "sideload", "deploy", "-p", file("one.imagepackage"));
+  assert.match(refused.error, "check if application development capability is enabled");
+  const enabled = await azsphere("device", "enable-development");
+  assert.is(enabled.code, 0, enabled.error);
+  assert.equal(enabled.out.split("\n").slice(0, 6), [
+    "Getting device capability configuration for application development.",
+    "Setting device group to 'Development' of product 'Fridge'.",
+    "Successfully disabled over-the-air updates.",
+    "Applying device capability configuration to device.",
+    "The device is rebooting.",
+    "Installing debugging server to device.",
+  ]);
+  assert.match(
+    enabled.out,
+    `Successfully set up device '${deviceId}' for application development,`,
+  );
+  assert.match(await ok("device", "image", "list-installed"), " --> gdbserver\n");
+  await ok("device", "sideload", "deploy", "-p", file("one.imagepackage"));
+  await ok("device", "sideload", "delete");
+  assert.match(await ok("device", "image", "list-installed"), " --> gdbserver\n");
+});
+
+test("a capability file is for one device", async () => {
+  const cap = file("development.cap");
+  await ok("device", "capability", "download", "--destination", cap);
+  await ok("device", "capability", "update", "--capability-file", cap);
+  assert.equal(await json("device", "capability", "show-attached"), ["Enable app development"]);
+  assert.is((await azsphere("device", "capability", "download", "--type", "Root")).code, 2);
+  assert.match(await ok("device", "capability", "apply", "--none"), "session has ended");
+  assert.equal(await json("device", "capability", "show-attached"), []);
+  await ok("device", "capability", "apply", "--capability-file", cap);
+  assert.equal(await json("device", "capability", "show-attached"), ["Enable app development"]);
+});
+
+test("images are uploaded, deployed, targeted and downloaded", async () => {
+  const added = await ok("image", "add", "--image", file("one.imagepackage"));
+  const lines = added.split("\n");
+  assert.is(lines[0], "Uploading image from file 'one.imagepackage':");
+  assert.is(lines[2], ` --> Component ID:   ${ONE}`);
+  const [, imageId = ""] =
+    /^Successfully uploaded image with ID '([^']*)' and name 'One'/m.exec(added) ?? [];
+  assert.is((await json("image", "show", "-i", imageId)).componentId, ONE);
+  assert.is((await json("image", "list")).length, 1);
+  await ok("image", "download", "-i", imageId, "--destination", file("signed.imagepackage"));
+  const shown = await azsphere("image-package", "show", file("signed.imagepackage"));
+  assert.is(shown.code, 0, shown.error);
+  await ok("device", "update", "--device-group", "Fridge/Field Test");
+  const create = ["--device-group", "Fridge/Field Test", "--images", imageId];
+  const text = await ok("device-group", "deployment", "create", ...create);
+  const [, deploymentId = ""] =
+    /^Successfully created deployment with ID '([^']*)'/.exec(text) ?? [];
+  const [deployment] = await json("device-group", "deployment", "list", "-g", "Fridge/Field Test");
+  assert.equal([deployment.id, deployment.deployedImages], [deploymentId, [imageId]]);
+  assert.is((await json("deployment", "show", "-di", deploymentId)).id, deploymentId);
+  assert.is((await azsphere("deployment", "show", "-di", ONE)).code, 3);
+  const targeted = await ok("device", "image", "list-targeted");
+  assert.match(targeted, `the images to be installed on device with ID '${deviceId}' from the`);
+  assert.match(targeted, `   --> Image ID:     ${imageId}\n`);
+  const status = await json("device", "show-deployment-status");
+  assert.equal([status.deviceId, status.targetedImages], [deviceId, 1]);
+  const used = await azsphere("image", "delete", "-i", imageId);
+  assert.match(used.error, "is in the current deployment");
+  const none = await azsphere("deployment", "create", "-g", "Fridge/Field Test", "-i", TWO);
+  assert.is(none.code, 3);
+  writeFileSync(file("bad.imagepackage"), "no package");
+  assert.is((await azsphere("image", "add", "--image", file("bad.imagepackage"))).code, 1);
+});
+
+test("CA certificates, the chain, and a proof of possession", async () => {
+  const [first] = await json("ca-certificate", "list");
+  assert.equal([first.index, first.status], [1, "Active"]);
+  await ok("ca-certificate", "download", "--destination", file("ca.cer"));
+  const ca = new X509Certificate(readFileSync(file("ca.cer")));
+  assert.ok(ca.ca);
+  assert.match(ca.subject, "CN=Microsoft Azure Sphere ");
+  await ok("tenant", "download-ca-certificate", "--output-file", file("ca.pem"), "--index", "1");
+  assert.is(new X509Certificate(readFileSync(file("ca.pem"))).fingerprint256, ca.fingerprint256);
+  await ok("ca-certificate", "download-chain", "--destination", file("chain.p7b"));
+  assert.is(readFileSync(file("chain.p7b"))[0], 0x30);
+  const proof = ["--destination", file("proof.cer"), "--verification-code", "1A2B"];
+  await ok("ca-certificate", "download-proof", ...proof);
+  const proven = new X509Certificate(readFileSync(file("proof.cer")));
+  assert.match(proven.subject, "CN=1A2B");
+  assert.ok(proven.verify(ca.publicKey));
+  const az = await sphere("ca-certificate", "download", "-of", file("az.cer"), ...CATALOG);
+  assert.is(az.code, 0, az.error);
+  const index = ["--destination", file("x.cer"), "--index", "9"];
+  assert.is((await azsphere("ca-certificate", "download", ...index)).code, 3);
+});
+
+test("error reports, users, an update check, a recovery through the lab", async () => {
+  await ok("tenant", "download-error-report", "--destination", file("errors.csv"));
+  assert.match(readFileSync(file("errors.csv"), "utf8"), /^deviceId,description,eventType/);
+  assert.is((await json("role", "list"))[0].roles, "Administrator");
+  assert.equal(await json("show-user"), { name: "lab" });
+  assert.match(await ok("device", "update-check"), /^The device looks for updates: /);
+  const recovered = await json("device", "recover");
+  assert.is(recovered.deviceId, deviceId);
+  assert.is(recovered.osVersion, "24.03");
+  assert.equal(await json("device", "wifi", "list"), []);
+  assert.is((await json("device", "show")).id, deviceId);
+});
+
+test.run();

@@ -1,0 +1,111 @@
+import { once } from "node:events";
+import { existsSync, statSync } from "node:fs";
+import { connect } from "node:net";
+import { dirname } from "node:path";
+import { createInterface } from "node:readline";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { osRelease } from "../../host-sim/device/system/os-release.ts";
+import { createRecovery } from "../../host-sim/device-rest/index.ts";
+import { ONE, packApp, TRUSTING } from "./packages.ts";
+import { startRest, type TestRest } from "./support.ts";
+
+interface Context {
+  rest: TestRest;
+  path: string;
+  recovery: ReturnType<typeof createRecovery>;
+}
+
+const test = suite<Context>("the boot loader's private socket");
+const RELEASE = osRelease("24.06");
+
+test.before.each(async (context) => {
+  context.rest = await startRest(TRUSTING);
+  const { os, logger } = context.rest;
+  context.recovery = createRecovery({ os, logger, newest: () => RELEASE });
+  context.path = await context.recovery.start();
+});
+test.after.each(async ({ rest, recovery }) => {
+  await recovery.stop();
+  await rest.stop();
+});
+
+async function open(path: string) {
+  const socket = connect(path);
+  await once(socket, "connect");
+  const lines = createInterface({ input: socket })[Symbol.asyncIterator]();
+  return {
+    async raw(text: string) {
+      socket.write(`${text}\n`);
+      return JSON.parse((await lines.next()).value);
+    },
+    ask(command: string, more: object = {}) {
+      return this.raw(JSON.stringify({ command, ...more }));
+    },
+    async end() {
+      socket.destroy();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    },
+  };
+}
+
+test("only its user can open it, and it goes with the lab", async ({ path, recovery }) => {
+  assert.is(statSync(path).mode & 0o777, 0o600);
+  assert.is(statSync(dirname(path)).mode & 0o777, 0o700);
+  await recovery.stop();
+  await recovery.stop();
+  assert.not.ok(existsSync(dirname(path)));
+});
+
+test("a recovery that was cut short leaves a dark device, and the next one ends it", async ({
+  rest,
+  path,
+}) => {
+  await rest.call("PUT", "/update/stage", packApp(), {
+    "content-type": "application/octet-stream",
+  });
+  await rest.call("POST", "/update/install");
+  const first = await open(path);
+  assert.is((await first.ask("begin")).images.length, RELEASE.components.length);
+  assert.ok(rest.os.on);
+  assert.equal(await first.ask("erase"), {});
+  assert.not.ok(rest.os.on);
+  await first.ask("write", { componentId: RELEASE.components[0]?.componentId });
+  assert.match((await first.ask("reboot")).error, "9 images are missing");
+  await first.end();
+  assert.not.ok(rest.os.on);
+
+  const second = await open(path);
+  await second.ask("begin");
+  await second.ask("erase");
+  for (const { componentId } of RELEASE.components) {
+    assert.equal(await second.ask("write", { componentId }), {});
+  }
+  assert.equal(await second.ask("reboot"), { deviceId: rest.deviceId });
+  assert.ok(rest.os.on);
+  assert.is(rest.os.applications.find(ONE), undefined);
+  await second.end();
+});
+
+test("nonsense, a wrong order and a second session are refused, and nothing is erased", async ({
+  rest,
+  path,
+}) => {
+  const session = await open(path);
+  for (const text of ["", "{", "7", "null", '{"command":"constructor"}', '{"command":"burn"}']) {
+    assert.ok((await session.raw(text)).error, text);
+  }
+  assert.match((await session.ask("erase")).error, "nothing was begun");
+  assert.match((await session.ask("write")).error, "was not erased");
+  assert.match((await session.ask("reboot")).error, "nothing was written");
+  const other = await open(path);
+  assert.is((await other.ask("begin")).error, "another recovery goes on");
+  assert.ok(rest.os.on);
+  await other.end();
+  await session.end();
+  const next = await open(path);
+  assert.is((await next.ask("begin")).release, "24.06");
+  await next.end();
+});
+
+test.run();
