@@ -36,6 +36,7 @@ export interface ArmOptions {
   trace(line: string): void;
 }
 
+const PROVIDER = "providers/Microsoft.AzureSphere";
 const API_VERSION = "2024-04-01";
 const POLL_MS = 200;
 
@@ -76,12 +77,12 @@ export function createArm(lab: LabContext, { grammar, settings, trace }: ArmOpti
   }
 
   async function catalogs(): Promise<readonly Catalog[]> {
-    const all = await list<Catalog>(`${subscription}/providers/Microsoft.AzureSphere/catalogs`);
+    const all = await list<Catalog>(`${subscription}/${PROVIDER}/catalogs`);
     return [...all].sort((a, b) => a.name.localeCompare(b.name));
   }
 
   const catalogId = (name: string, resourceGroup: string) =>
-    `${subscription}/resourceGroups/${resourceGroup}/providers/Microsoft.AzureSphere/catalogs/${name}`;
+    `${subscription}/resourceGroups/${resourceGroup}/${PROVIDER}/catalogs/${name}`;
 
   async function tenant(given: Given): Promise<Catalog> {
     const all = await catalogs();

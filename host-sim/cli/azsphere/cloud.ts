@@ -49,7 +49,7 @@ export function pathOf({ id }: Resource): GroupPath {
   return { product: match?.[1] ?? "", group: match?.[2] ?? "" };
 }
 
-/** As `az sphere` shows it: the resource; as `azsphere` does: its properties right beside the name. */
+/** The resource for `az sphere`; for `azsphere` its properties right beside the name. */
 export function shown(context: Context, resource: Resource): object {
   if (context.grammar === "az") return resource;
   const { provisioningState: _state, ...properties } = resource.properties;

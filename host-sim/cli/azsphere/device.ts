@@ -216,7 +216,7 @@ function unreachable(why: string): LabError {
   return new LabError(
     "device-unreachable",
     `Could not connect to the device; please ensure it is attached. (${why})`,
-    "Type `spherule start` or `spherule device-server`, or put the command behind `spherule exec --`.",
+    "Type `spherule start` or `spherule device-server`, or put it behind `spherule exec --`.",
   );
 }
 

@@ -9,7 +9,7 @@ export type Grammar = "azsphere" | "az";
 /** Options as they were given, by the camelCase of their first long name. */
 export type Given = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
-/** What a command leaves: data, and for people the text that they get when no format is asked for. */
+/** What a command leaves: data, and a text for people who ask for no format. */
 export interface Result {
   readonly value?: unknown;
   readonly text?: string | readonly string[];
@@ -43,8 +43,8 @@ export interface Context {
 }
 
 /**
- * Options by `-s, --long --older <value>` → description. A leading `!` makes one required; the names
- * after the first long one are silent aliases, as is any short name of several letters.
+ * Options by `-s, --long --older <value>` → description. A leading `!` makes one required; the
+ * names after the first long one are silent aliases, as is any short name of several letters.
  */
 export type Options = Readonly<Record<string, string>>;
 
