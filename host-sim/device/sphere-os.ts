@@ -4,7 +4,7 @@ import { installRefusal, refusalError } from "../imagepackage/index.ts";
 import { openMemoryStore, type Store } from "../store/index.ts";
 import type { AppImage } from "./app.ts";
 import type { AppStatus, AppSurroundings } from "./app-runner.ts";
-import { createApplications } from "./applications.ts";
+import { type AppIdentity, createApplications } from "./applications.ts";
 import { createImages, type ImageTrust } from "./images.ts";
 import { createSignal } from "./system/kept.ts";
 import { guidOf } from "./system/os-release.ts";
@@ -79,9 +79,10 @@ export function createSphereOs(options: SphereOsOptions) {
     ...{ system, applications, images },
     /**
      * Puts the lab's own app in place of the installed one and starts it.
+     * @param identity of the package that it came in
      * @throws LabError install-refused; the installed one stays
      */
-    async install(next: AppImage): Promise<void> {
+    async install(next: AppImage, identity: AppIdentity = ownIdentity(next)): Promise<void> {
       const { ComponentId: componentId } = next.manifest;
       const pinsInUse = applications.pinsInUse(componentId);
       const refusal = installRefusal(next.manifest, { pinsInUse });
@@ -89,7 +90,7 @@ export function createSphereOs(options: SphereOsOptions) {
       if (own !== "" && own !== componentId) await applications.remove(own);
       own = componentId;
       images.forget(componentId);
-      await applications.install(identityOf(next), next, true);
+      await applications.install(identity, next, true);
     },
     /** Leaves the device without the app that the lab or the air put there. */
     async uninstall(): Promise<void> {
@@ -154,7 +155,7 @@ export function createSphereOs(options: SphereOsOptions) {
 }
 
 /** The id of an image that was never packed belongs to its content. */
-function identityOf({ manifest, wasm = new Uint8Array(0) }: AppImage) {
+function ownIdentity({ manifest, wasm = new Uint8Array(0) }: AppImage): AppIdentity {
   const bytes = wasm.length + Buffer.byteLength(JSON.stringify(manifest));
   return {
     componentId: manifest.ComponentId,

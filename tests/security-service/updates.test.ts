@@ -48,6 +48,8 @@ test("a deployment reaches a device at its start, runs, and is reported", async 
   await started(device);
   assert.ok(device.log().includes("v1 started"), device.log().join("\n"));
   assert.equal(installedOf(device), [imageId]);
+  const [running] = device.device.applications.list();
+  assert.is(running?.imageId, imageId, "the device's REST API names the image as the service does");
   const known = device.known();
   assert.ok(known.installed.some((image) => image.imageId === imageId));
   assert.is(known.lastInstalledOsVersion, "24.03");

@@ -1,8 +1,9 @@
-import type { TrustStore } from "../../imagepackage/index.ts";
+import { readImage, type TrustStore } from "../../imagepackage/index.ts";
 import type { AppImage } from "../app.ts";
+import { identityOf } from "../package-check.ts";
 import { createSphereOs, type SphereOsOptions } from "../sphere-os.ts";
 import { createUpdateEvents } from "./events.ts";
-import type { ImageStore } from "./image-store.ts";
+import type { ImageStore, StoredImage } from "./image-store.ts";
 import { appOf } from "./package.ts";
 import type { ServiceClient } from "./service-client.ts";
 import { createUpdater, type UpdaterOptions } from "./updater.ts";
@@ -35,7 +36,7 @@ export function createUpdatingDevice(options: UpdatingDeviceOptions) {
   const updater = createUpdater({
     ...options,
     ...{ events, images: flash },
-    replaceApp: (app) => (app ? os.install(appOf(app.bytes)) : os.uninstall()),
+    replaceApp: (app) => (app ? run(app) : os.uninstall()),
     reboot: () => os.restart(),
   });
   /** A restart, whoever asked for it, ends the updater and begins it anew. */
@@ -44,6 +45,11 @@ export function createUpdatingDevice(options: UpdatingDeviceOptions) {
     else void updater.stop();
   });
   let ready = false;
+
+  /** Runs an app that came over the air, under the ids that the Security Service gave it. */
+  function run({ bytes }: StoredImage): Promise<void> {
+    return os.install(appOf(bytes), identityOf(readImage(bytes)));
+  }
 
   async function install(app: AppImage): Promise<void> {
     flash.forgetDeployed();
@@ -59,7 +65,7 @@ export function createUpdatingDevice(options: UpdatingDeviceOptions) {
     if (!os.on) return;
     const installed = updater.appImage();
     if (app) await install(app);
-    else if (installed) await os.install(appOf(installed.bytes));
+    else if (installed) await run(installed);
     ready = true;
     if (os.on) updater.start();
   }
