@@ -92,7 +92,7 @@ export function createAppRunner(options: AppRunnerOptions) {
     if (program) {
       const session = open({ emit: () => {}, onTimer: () => {} });
       const { deviceAuth } = options;
-      const context = { image, program, session, storage, deviceAuth, logger: appLogger };
+      const context = { clock, image, program, session, storage, deviceAuth, logger: appLogger };
       return { app: runNative({ ...context, onExit }), session, storage };
     }
     if (wasm === undefined) return { app: runNothing({ onExit }), storage };

@@ -16,6 +16,8 @@ export interface NativeProgram {
   readonly file: string;
   /** The folder with libapplibs.so.0 and the others. */
   readonly libraries: string;
+  /** Sanitizers take more memory than the device has, so the limit does not hold for it. */
+  readonly sanitized?: boolean;
   /** The command that runs a program of another machine, in an environment of its own. */
   readonly emulator?: (
     file: string,

@@ -62,7 +62,8 @@ export async function buildNative(build: NativeBuild): Promise<NativeProgram> {
 }
 
 function programIn(folder: string, preset: Preset, name: string): NativeProgram {
-  const program = { file: join(folder, "bin", name), libraries: join(folder, "lib") };
+  const sanitized = preset === "linux-debug";
+  const program = { file: join(folder, "bin", name), libraries: join(folder, "lib"), sanitized };
   if (preset !== "arm-lab") return program;
   const emulator: NativeProgram["emulator"] = (file, environment) => [
     QEMU,

@@ -23,13 +23,16 @@ export interface ProcessEnd {
   readonly signalNumber: number;
   /** The lines `[trap] …` and `[abort] …` of the run. */
   readonly lines: readonly string[];
+  /** Why the operating system ended it, if it did. */
+  readonly reason?: string;
 }
 
 /** Turns the end of the app's process into an exit code and lines that name places in the app's sources. */
 export function exitStatusOf(end: ProcessEnd, sourceMap: string | undefined): ExitStatus {
   if (end.code === null) {
     const code = SIGNALLED + end.signalNumber;
-    return { code, report: [`the app's process was ended by ${end.signal}`] };
+    const why = end.reason === undefined ? "" : `: ${end.reason}`;
+    return { code, report: [`the app's process was ended by ${end.signal}${why}`] };
   }
   const { code } = end;
   if (code < FIRST_RUNTIME_CODE) return { code, report: [] };
