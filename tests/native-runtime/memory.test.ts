@@ -13,7 +13,7 @@ for (const preset of ["linux-release", "arm-lab"] as const) {
   test(`${preset}: an app that passes 256 KiB is killed, reported and started again`, async () => {
     const folder = buildFolder(`memory-${preset}`);
     const native = await buildApp({ folder, name: "greedy", app, manifest: manifest(), preset });
-    const device = await startDevice();
+    const device = await startDevice({ withHub: true });
     let most = 0;
     await device.os.install({ manifest: manifest(), ...app, native });
     await device.until(() => {
