@@ -1,4 +1,5 @@
 import { RealClock } from "./clock/index.ts";
+import type { PackagedProgram } from "./device/app.ts";
 import { DPS_HOST } from "./device/hub-client/provision.ts";
 import type { Dps } from "./hub/dps/dps.ts";
 import type { Hub } from "./hub/hub.ts";
@@ -41,6 +42,8 @@ export interface LabOptions {
   readonly deviceRestPort?: number;
   /** Of the Security Service. */
   readonly securityPort?: number;
+  /** Runs the ARM programs of installed packages; V8 runs their wasm when absent. */
+  readonly packagedProgram?: PackagedProgram;
   /** Whose packages are taken for development; those of the state folder's key when absent. */
   readonly developers?: () => TrustStore;
   /** Lab time between two checks of the device for updates; a day when absent. */
@@ -123,7 +126,7 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   });
   const device = createVirtualDevice({
     ...{ clock, state, cloud, manufactured, hardware, manifest, otherHub },
-    developers,
+    ...{ developers, packagedProgram: options.packagedProgram },
     logger: logger.named("device"),
     checkEveryMs: options.updateCheckMs,
   });

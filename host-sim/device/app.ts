@@ -9,7 +9,12 @@ export interface AppImage {
   readonly sourceMap?: string;
   /** The app as a program, translated from the same wasm; without it V8 runs the wasm. */
   readonly native?: NativeProgram;
+  /** The ARM program that came with it in an image package. */
+  readonly program?: Uint8Array;
 }
+
+/** Makes an ARM program of an image package ready to run. */
+export type PackagedProgram = (program: Uint8Array) => NativeProgram;
 
 /** A program for the device's interfaces, and the libraries that stand for the device's. */
 export interface NativeProgram {
