@@ -91,24 +91,19 @@ export function createAppRunner(options: AppRunnerOptions) {
     const { wasm } = image;
     const packed = image.program && options.packagedProgram?.(image.program);
     const program = image.native ?? packed;
-    const open = (events: Pick<SessionOptions, "emit" | "onTimer">) =>
-      createSession({ ...options, ...events, manifest, storage, appLogger });
+    let session: AppSession | undefined;
+    const bound = (events: Pick<SessionOptions, "emit" | "onTimer">) => {
+      session = createSession({ ...options, ...events, manifest, storage, appLogger });
+      return session;
+    };
     if (program) {
-      const session = open({ emit: () => {}, onTimer: () => {} });
       const { deviceAuth } = options;
-      const context = { clock, image, program, session, storage, deviceAuth, logger: appLogger };
-      return { app: runNative({ ...context, onExit }), session, storage };
+      const context = { clock, image, program, storage, deviceAuth, logger: appLogger };
+      const app = runNative({ ...context, session: bound, onExit });
+      return { app, session, storage };
     }
     if (wasm === undefined) return { app: runNothing({ onExit }), storage };
-    let session: AppSession | undefined;
-    const app = runWasm({
-      image: { ...image, wasm },
-      session: (events) => {
-        session = open(events);
-        return session;
-      },
-      onExit,
-    });
+    const app = runWasm({ image: { ...image, wasm }, session: bound, onExit });
     return { app, session, storage };
   }
 

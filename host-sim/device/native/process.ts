@@ -8,7 +8,7 @@ import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { AppImage, ExitStatus, NativeProgram, RunningApp } from "../app.ts";
 import type { DeviceAuth } from "../device-auth.ts";
-import type { AppSession } from "../session/session.ts";
+import type { AppSession, SessionOptions } from "../session/session.ts";
 import type { MutableStorage } from "../storage.ts";
 import { controlChannel } from "./control.ts";
 import { channelKind } from "./frames.ts";
@@ -18,14 +18,15 @@ import { MEMORY_LIMIT, privateBytes, watchMemory } from "./memory.ts";
 import { provisioningChannel } from "./provisioning.ts";
 import { exitStatusOf, type ProcessEnd } from "./report.ts";
 import { createOsServer, type OpenChannel, type OsServer } from "./server.ts";
-import { syseventChannel } from "./sysevent.ts";
+import { createSystemEvents, type SystemEvents } from "./sysevent.ts";
 
 export interface NativeRun {
   /** The lab's: when the operating system looks after the app. */
   readonly clock: Clock;
   readonly image: AppImage;
   readonly program: NativeProgram;
-  readonly session: AppSession;
+  /** Makes what the app may ask for, bound to this run. */
+  readonly session: (events: Pick<SessionOptions, "emit" | "onTimer">) => AppSession;
   readonly storage: MutableStorage;
   readonly deviceAuth: DeviceAuth;
   readonly logger: Logger;
@@ -47,10 +48,14 @@ export function runNative(run: NativeRun): RunningApp {
   const folder = mkdtempSync(join(tmpdir(), "spherule-run-"));
   const file = run.storage.lend(folder);
   const lines: string[] = [];
+  const systemEvents = createSystemEvents();
+  // The app's process has timers of its own, and looks at its pins itself.
+  const session = run.session({ emit: systemEvents.emit, onTimer: () => {} });
+  const onReport = (line: string) => lines.push(line);
   const server = createOsServer({
     path: join(folder, "os"),
     logger: run.logger,
-    channels: channelsOf(run, folder, file.path, (line) => lines.push(line)),
+    channels: channelsOf({ ...run, session, systemEvents, folder, onReport }, file.path),
   });
   // The computer's time, not the lab's: so long the process really gets.
   const patience = new RealClock();
@@ -104,12 +109,16 @@ export function runNative(run: NativeRun): RunningApp {
   };
 }
 
-function channelsOf(
-  { session, deviceAuth }: NativeRun,
-  folder: string,
-  mutableFile: string,
-  onReport: (line: string) => void,
-): ReadonlyMap<number, OpenChannel> {
+interface Channels {
+  readonly session: AppSession;
+  readonly systemEvents: SystemEvents;
+  readonly deviceAuth: DeviceAuth;
+  readonly folder: string;
+  readonly onReport: (line: string) => void;
+}
+
+function channelsOf(run: Channels, mutableFile: string): ReadonlyMap<number, OpenChannel> {
+  const { session, systemEvents, deviceAuth, folder, onReport } = run;
   const certificateFile = () => {
     const path = join(folder, "device-auth.pem");
     const credentials = deviceAuth.current();
@@ -121,7 +130,7 @@ function channelsOf(
     [channelKind.gpio, gpioChannel(session)],
     [channelKind.hub, hubChannel(session)],
     [channelKind.provisioning, provisioningChannel(session)],
-    [channelKind.sysevent, syseventChannel(session)],
+    [channelKind.sysevent, systemEvents.channelOf(session)],
   ]);
 }
 
