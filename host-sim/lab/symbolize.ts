@@ -59,8 +59,9 @@ export function symbolize(text: string, builds: readonly SymbolBuild[]): string 
     })
     .replace(UNMAPPED, (line, offset: string, id: string) => {
       const build = builds.find((each) => each.id === id);
-      const found = build?.find(Number.parseInt(offset, 16));
-      return found ?? `${line} (${place(Number.parseInt(offset, 16), id)})`;
+      // As reports show what has no place.
+      if (build) return build.find(Number.parseInt(offset, 16)) ?? "?";
+      return `${line} (${place(Number.parseInt(offset, 16), id)})`;
     });
 }
 
