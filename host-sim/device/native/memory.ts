@@ -54,7 +54,7 @@ export function parseSmaps(text: string): Mapping[] {
 }
 
 /** The mappings without a gap around the program's: the guest's space, reserved as a whole. */
-function guestOf(mappings: readonly Mapping[], file: string): readonly Mapping[] {
+export function guestOf(mappings: readonly Mapping[], file: string): readonly Mapping[] {
   const own = mappings.findIndex((mapping) => mapping.file === file);
   if (own < 0) return [];
   let first = own;
