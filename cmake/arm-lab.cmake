@@ -3,6 +3,7 @@
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR arm)
 set(CMAKE_C_COMPILER arm-linux-musleabihf-gcc)
+set(CMAKE_STRIP /usr/bin/arm-linux-gnueabihf-strip CACHE FILEPATH "")
 set(CMAKE_C_FLAGS_INIT
   "-march=armv7ve -mthumb -mfpu=neon-vfpv4 -mfloat-abi=hard -ffunction-sections -fdata-sections -fstack-protector-strong")
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)

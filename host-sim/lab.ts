@@ -1,4 +1,5 @@
 import { RealClock } from "./clock/index.ts";
+import type { PackagedProgram } from "./device/app.ts";
 import { DPS_HOST } from "./device/hub-client/provision.ts";
 import { LabError } from "./errors.ts";
 import type { Dps } from "./hub/dps/dps.ts";
@@ -52,6 +53,8 @@ export interface LabOptions {
   readonly discoveryPort?: number;
   /** Of the Security Service. */
   readonly securityPort?: number;
+  /** Runs the ARM programs of installed packages; V8 runs their wasm when absent. */
+  readonly packagedProgram?: PackagedProgram;
   /** Whose packages are taken for development; those of the state folder's key when absent. */
   readonly developers?: () => TrustStore;
   /** Lab time between two checks of a device for updates; a day when absent. */
@@ -137,6 +140,7 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
     ...{ clock, state, cloud, manufactured, otherHub, developers, host: options.host },
     ...{ hardware: app.hardware, manifest: app.manifest, checkEveryMs: options.updateCheckMs },
     ...{ restPort: options.deviceRestPort, discoveryPort: options.discoveryPort },
+    packagedProgram: options.packagedProgram,
     publishLine: (line) => publish({ type: "log", line }),
   });
   cleanups.push(() => devices.stop());

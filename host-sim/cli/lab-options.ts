@@ -104,7 +104,7 @@ export async function labOptions(
     );
   }
   // Loaded here, not above: `--help` has to be quick.
-  const { buildForBody } = await import("../lab/native-build.ts");
+  const { buildForBody, packagedPrograms } = await import("../lab/native-build.ts");
   const otherHub = await otherHubOf(options);
   const stateFolder = options.inMemory
     ? undefined
@@ -113,6 +113,7 @@ export async function labOptions(
     app: options.imagePackage
       ? await packagedApp(options, projectFolder)
       : await buildForBody(options.body, projectFolder, targetOf(options), compiler?.compile),
+    packagedProgram: options.body === "arm" ? await packagedPrograms(projectFolder) : undefined,
     stateFolder,
     otherHub,
     unclaimed: options.unclaimed,
@@ -139,7 +140,10 @@ async function packagedApp(options: LabCommandOptions, projectFolder: string) {
   const { trustStoreOf } = await import("./trust.ts");
   const stateFolder = resolve(options.state ?? join(projectFolder, STATE_FOLDER));
   const trusted = await trustStoreOf(stateFolder, options.trust);
-  return bootableApp(resolve(options.imagePackage ?? ""), readHardware(projectFolder), trusted);
+  const { packagedInBody } = await import("../lab/native-build.ts");
+  const file = resolve(options.imagePackage ?? "");
+  const app = bootableApp(file, readHardware(projectFolder), trusted);
+  return packagedInBody(options.body, app, projectFolder);
 }
 
 /** Asked at each package: the key may be made, by the first package, while the lab runs. */

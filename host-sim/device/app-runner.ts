@@ -1,7 +1,7 @@
 import type { Clock, TimerHandle } from "../clock/index.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { AppImage, ExitStatus, RunningApp } from "./app.ts";
+import type { AppImage, ExitStatus, PackagedProgram, RunningApp } from "./app.ts";
 import type { Board } from "./board.ts";
 import type { DeviceAuth } from "./device-auth.ts";
 import { runNative } from "./native/process.ts";
@@ -21,6 +21,8 @@ export interface AppSurroundings {
   readonly deviceAuth: DeviceAuth;
   /** The storage of an app by its component id. */
   readonly storage: (componentId: string) => MutableStorage;
+  /** Runs the ARM programs of image packages; V8 runs their wasm when absent. */
+  readonly packagedProgram?: PackagedProgram;
   /** Where the updater speaks to the apps; nobody speaks when absent. */
   readonly updates?: UpdateEvents;
   /** Is told how each run of an app ended. */
@@ -86,25 +88,22 @@ export function createAppRunner(options: AppRunnerOptions) {
 
   /** Runs the app in the body that its image is made for. */
   function run(storage: MutableStorage) {
-    const { native: program, wasm } = image;
-    const open = (events: Pick<SessionOptions, "emit" | "onTimer">) =>
-      createSession({ ...options, ...events, manifest, storage, appLogger });
+    const { wasm } = image;
+    const packed = image.program && options.packagedProgram?.(image.program);
+    const program = image.native ?? packed;
+    let session: AppSession | undefined;
+    const bound = (events: Pick<SessionOptions, "emit" | "onTimer">) => {
+      session = createSession({ ...options, ...events, manifest, storage, appLogger });
+      return session;
+    };
     if (program) {
-      const session = open({ emit: () => {}, onTimer: () => {} });
       const { deviceAuth } = options;
-      const context = { image, program, session, storage, deviceAuth, logger: appLogger };
-      return { app: runNative({ ...context, onExit }), session, storage };
+      const context = { clock, image, program, storage, deviceAuth, logger: appLogger };
+      const app = runNative({ ...context, session: bound, onExit });
+      return { app, session, storage };
     }
     if (wasm === undefined) return { app: runNothing({ onExit }), storage };
-    let session: AppSession | undefined;
-    const app = runWasm({
-      image: { ...image, wasm },
-      session: (events) => {
-        session = open(events);
-        return session;
-      },
-      onExit,
-    });
+    const app = runWasm({ image: { ...image, wasm }, session: bound, onExit });
     return { app, session, storage };
   }
 

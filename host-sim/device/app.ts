@@ -9,13 +9,20 @@ export interface AppImage {
   readonly sourceMap?: string;
   /** The app as a program, translated from the same wasm; without it V8 runs the wasm. */
   readonly native?: NativeProgram;
+  /** The ARM program that came with it in an image package. */
+  readonly program?: Uint8Array;
 }
+
+/** Makes an ARM program of an image package ready to run. */
+export type PackagedProgram = (program: Uint8Array) => NativeProgram;
 
 /** A program for the device's interfaces, and the libraries that stand for the device's. */
 export interface NativeProgram {
   readonly file: string;
   /** The folder with libapplibs.so.0 and the others. */
   readonly libraries: string;
+  /** Sanitizers take more memory than the device has, so the limit does not hold for it. */
+  readonly sanitized?: boolean;
   /** The command that runs a program of another machine, in an environment of its own. */
   readonly emulator?: (
     file: string,

@@ -1,6 +1,7 @@
 import {
   APPLICATION,
   BOARD_CONFIGURATION,
+  buildsDiffer,
   FLASH_LIMIT,
   type Image,
   readImage,
@@ -11,6 +12,7 @@ import type { Store } from "../store/index.ts";
 import { type AppIdentity, type Applications, pinsOfManifest } from "./applications.ts";
 import {
   capabilitiesOf,
+  codeMismatch,
   describesEthernet,
   type ImageTrust,
   identityOf,
@@ -22,7 +24,7 @@ import {
   requireManifest,
   requireTrust,
 } from "./package-check.ts";
-import { ERRORS, refuseIf } from "./system/device-error.ts";
+import { DeviceError, ERRORS, refuseIf } from "./system/device-error.ts";
 import { kept } from "./system/kept.ts";
 import type { DeviceSystem } from "./system/system.ts";
 
@@ -34,6 +36,8 @@ export interface ImagesOptions {
   readonly system: DeviceSystem;
   readonly applications: Applications;
   readonly trust: ImageTrust;
+  /** Whether ARM programs can be run. */
+  readonly runsPrograms: boolean;
 }
 
 interface Staged {
@@ -72,8 +76,17 @@ export function createImages(options: ImagesOptions) {
       if (image.imageType !== APPLICATION) continue;
       const others = applications.pinsInUse(...staged.keys());
       requireManifest(image, start ? new Set([...others, ...taken]) : undefined);
+      requireOneBuild(image);
       for (const pin of pinsOfManifest(loaded(image).manifest)) taken.add(pin);
     }
+  }
+
+  /** The lab's own rule: which of the two runs must make no difference. */
+  function requireOneBuild(image: Image): void {
+    const mismatch = codeMismatch(image);
+    if (mismatch === undefined) return;
+    logger.error(`${image.name} is refused: ${buildsDiffer(mismatch).message}`);
+    throw new DeviceError(ERRORS.installFailed);
   }
 
   async function installOne({ bytes, image }: Staged, start: boolean): Promise<boolean> {
@@ -97,8 +110,8 @@ export function createImages(options: ImagesOptions) {
       return;
     }
     const app = loaded(image);
-    if (app.wasm === undefined) {
-      const why = `it has no ${WASM_FILE}, and the lab does not execute ARM code`;
+    if (app.wasm === undefined && !(app.program && options.runsPrograms)) {
+      const why = `it has no ${WASM_FILE}, and ARM code runs with --body arm only`;
       logger.warn(`${image.name} is installed but does nothing: ${why}`);
     }
     store.put(PACKAGES + componentId, Buffer.from(bytes).toString("base64"));

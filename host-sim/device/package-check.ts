@@ -2,8 +2,10 @@ import { LabError } from "../errors.ts";
 import {
   APPLICATION,
   BOARD_CONFIGURATION,
+  buildMismatch,
   type Image,
   installRefusal,
+  isArmProgram,
   MANIFEST_FILE,
   type Manifest,
   readImage,
@@ -74,6 +76,14 @@ export function requireManifest(image: Image, pinsInUse: ReadonlySet<number> | u
   refuseIf(!same, ERRORS.invalidComponentId);
 }
 
+/** What speaks against the code of an application; undefined for nothing. */
+export function codeMismatch(image: Image): string | undefined {
+  const { EntryPoint: entryPoint } = JSON.parse(
+    (manifestText(image) ?? "").replace(/^\uFEFF/, ""),
+  ) as Manifest;
+  return buildMismatch(image.files, entryPoint, WASM_FILE);
+}
+
 function manifestText({ files }: Image): string | undefined {
   const file = files.find(({ path }) => path === MANIFEST_FILE);
   return file && Buffer.from(file.content).toString("utf8");
@@ -85,9 +95,11 @@ export function loaded(image: Image): AppImage {
   const entry = image.files.find(({ path }) => `/${path}` === manifest.EntryPoint);
   const isWasm = entry && Buffer.from(entry.content).subarray(0, 4).equals(WASM_MAGIC);
   const wasm = image.files.find(({ path }) => path === WASM_FILE) ?? (isWasm ? entry : undefined);
+  const program = entry && isArmProgram(entry.content) ? entry.content : undefined;
   return {
     manifest: { ...manifest, CmdArgs: manifest.CmdArgs ?? [] },
     ...(wasm ? { wasm: Uint8Array.from(wasm.content) } : {}),
+    ...(program ? { program: Uint8Array.from(program) } : {}),
   };
 }
 

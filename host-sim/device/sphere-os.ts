@@ -42,7 +42,8 @@ export function createSphereOs(options: SphereOsOptions) {
   const system = options.system ?? createDeviceSystem({ clock, store, deviceId });
   const applications = createApplications(options, system);
   const { logger, trust = TRUST_NOBODY } = options;
-  const images = createImages({ store, logger, system, applications, trust });
+  const runsPrograms = options.packagedProgram !== undefined;
+  const images = createImages({ store, logger, system, applications, trust, runsPrograms });
   images.restore();
   const power = createSignal<boolean>();
   let rebootTimer: TimerHandle | undefined;

@@ -1,3 +1,4 @@
+export { buildIdOf, buildMismatch, buildsDiffer, isArmProgram } from "./arm-program.ts";
 export type { ImageFile } from "./asxipfs.ts";
 export { isFilesystem, type PlacedFile, readFilesystem } from "./asxipfs-reader.ts";
 export { writeFilesystem } from "./asxipfs-writer.ts";

@@ -1,3 +1,4 @@
+import { buildMismatch, isArmProgram } from "./arm-program.ts";
 import { type Image, readImage, verifyImage } from "./image.ts";
 import { APPLICATION } from "./metadata.ts";
 import { MANIFEST_FILE, WASM_FILE } from "./pack.ts";
@@ -9,10 +10,6 @@ export interface Inspection {
   /** What a device or a reader would stumble over; empty for a sound package. */
   readonly findings: readonly string[];
 }
-
-const ELF_MAGIC = 0x7f454c46;
-const ELF_32_BIT = 1;
-const ELF_ARM = 40;
 
 /** Reads a package and checks what its parts say about each other. @throws as `readImage` */
 export function inspectImage(bytes: Uint8Array, trusted: TrustStore): Inspection {
@@ -65,15 +62,7 @@ function entryPointFindings({ files }: Image, entryPoint: string): string[] {
     findings.push(`also executable: ${others.map(({ path }) => `/${path}`).join(", ")}`);
   }
   if (!isArmProgram(entry.content)) findings.push(`${entryPoint} is no 32-bit ARM program (ELF)`);
+  const mismatch = buildMismatch(files, entryPoint, WASM_FILE);
+  if (mismatch !== undefined) findings.push(mismatch);
   return findings;
-}
-
-function isArmProgram(content: Uint8Array): boolean {
-  if (content.length < 20) return false;
-  const bytes = Buffer.from(content.buffer, content.byteOffset, content.length);
-  return (
-    bytes.readUInt32BE(0) === ELF_MAGIC &&
-    bytes[4] === ELF_32_BIT &&
-    bytes.readUInt16LE(18) === ELF_ARM
-  );
 }

@@ -1,7 +1,10 @@
 import { LabError } from "../errors.ts";
 import {
+  buildMismatch,
+  buildsDiffer,
   type HardwareDefinition,
   imageRefusal,
+  isArmProgram,
   MANIFEST_FILE,
   parseManifest,
   readImage,
@@ -15,7 +18,7 @@ import { readBytes } from "./package-app.ts";
 /**
  * The app of an image package, as the virtual device boots it: manifest and wasm are the package's.
  * @param hardware the board; packages have numbers and no names of peripherals
- * @throws LabError file-unreadable, install-refused, image-not-bootable
+ * @throws LabError file-unreadable, install-refused, builds-differ, image-not-bootable
  */
 export function bootableApp(
   file: string,
@@ -29,9 +32,13 @@ export function bootableApp(
   const content = (name: string) => files.find(({ path }) => path === name)?.content;
   const manifest = parseManifest(Buffer.from(content(MANIFEST_FILE) ?? []).toString("utf8"));
   const wasm = content(WASM_FILE);
+  const mismatch = buildMismatch(files, manifest.EntryPoint, WASM_FILE);
+  if (mismatch !== undefined) throw buildsDiffer(mismatch);
   if (wasm && manifest.ApplicationType !== "RealTimeCapable") {
     // A copy: the view would keep the whole package in memory.
-    return { manifest, hardware, wasm: wasm.slice(), file };
+    const entry = content(manifest.EntryPoint.slice(1));
+    const program = entry && isArmProgram(entry) ? { program: entry.slice() } : {};
+    return { manifest, hardware, wasm: wasm.slice(), file, ...program };
   }
   throw new LabError(
     "image-not-bootable",

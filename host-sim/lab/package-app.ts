@@ -4,12 +4,16 @@ import { RealClock } from "../clock/index.ts";
 import { LabError, messageOf } from "../errors.ts";
 import {
   applicationFiles,
+  buildMismatch,
+  buildsDiffer,
   type PackedFile,
   packImage,
   readImage,
   type Signer,
+  WASM_FILE,
 } from "../imagepackage/index.ts";
-import { buildApp, readManifestText } from "./app-image.ts";
+import { type BuiltApp, buildApp, readManifestText } from "./app-image.ts";
+import { buildForPackage } from "./native-build.ts";
 import { writeAtomically } from "./state-folder.ts";
 
 /** The newest API set that packages of this project are known to be used with. */
@@ -22,6 +26,8 @@ export interface PackageOptions {
   readonly apiSet?: number;
   /** The application's ARM binary. */
   readonly binary?: string;
+  /** Builds the ARM binary; not together with `binary`. */
+  readonly withBinary?: boolean;
   /** False leaves the wasm out. */
   readonly embedWasm?: boolean;
   /** Files of the project that come with it, at the same path; relative to the project. */
@@ -35,20 +41,25 @@ export interface PackedApp {
 
 /**
  * Builds a project's app and packs it into its `build` folder.
- * @throws LabError of `buildApp` and `packImage`, file-unreadable, resource-outside
+ * @throws LabError of `buildApp` and `packImage`, file-unreadable, resource-outside, builds-differ,
+ *   options-conflict, native-tools-missing, native-build-failed
  */
 export async function packageApp(options: PackageOptions): Promise<PackedApp> {
   const { projectFolder, signer, apiSet = DEFAULT_API_SET, embedWasm } = options;
   const app = await buildApp(projectFolder, "release");
   const content = {
-    binary: options.binary === undefined ? undefined : readBytes(options.binary),
+    binary: await binaryFor(options, app),
     wasm: app.wasm,
     embedWasm,
     resources: (options.resources ?? []).map((path) => resource(projectFolder, path)),
   };
+  const entryPoint = app.manifest.EntryPoint;
+  const files = applicationFiles(content, entryPoint);
+  const mismatch = buildMismatch(files, entryPoint, WASM_FILE);
+  if (mismatch !== undefined) throw buildsDiffer(mismatch);
   const image = packImage({
     manifest: readManifestText(projectFolder),
-    files: applicationFiles(content, app.manifest.EntryPoint),
+    files,
     hardware: app.hardware,
     apiSet,
     signer,
@@ -59,6 +70,19 @@ export async function packageApp(options: PackageOptions): Promise<PackedApp> {
   const file = join(folder, `${fileName(readImage(image).name)}.imagepackage`);
   writeAtomically(file, image);
   return { file, image };
+}
+
+async function binaryFor(options: PackageOptions, app: BuiltApp): Promise<Uint8Array | undefined> {
+  const { projectFolder, binary, withBinary } = options;
+  if (binary !== undefined && withBinary) {
+    throw new LabError(
+      "options-conflict",
+      "--with-binary builds the ARM program, and --binary names one.",
+      "Leave one of the two out.",
+    );
+  }
+  if (withBinary) return readBytes(await buildForPackage(projectFolder, "release", app.file));
+  return binary === undefined ? undefined : readBytes(binary);
 }
 
 /**

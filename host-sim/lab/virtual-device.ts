@@ -1,5 +1,5 @@
 import type { Clock } from "../clock/index.ts";
-import type { AppImage } from "../device/app.ts";
+import type { AppImage, PackagedProgram } from "../device/app.ts";
 import { type Board, createBoard } from "../device/board.ts";
 import { createDeviceAuth } from "../device/device-auth.ts";
 import { DPS_HOST } from "../device/hub-client/provision.ts";
@@ -44,6 +44,7 @@ export interface VirtualDeviceOptions {
   readonly otherHub?: OtherHub;
   /** Whose packages the device takes for development. */
   readonly developers: () => TrustStore;
+  readonly packagedProgram?: PackagedProgram;
   /** Lab time between two checks for updates; a day when absent. */
   readonly checkEveryMs?: number;
 }
@@ -90,6 +91,7 @@ function hardwareOf(options: VirtualDeviceOptions) {
   const flash = createImageStore(state.store, releases.first());
   return {
     ...{ clock, logger, flash, store: state.store, storage: state.storage },
+    packagedProgram: options.packagedProgram,
     board: boardOf(hardware),
     trusted: production,
     trust: {

@@ -8,10 +8,14 @@
 
 #define LONGEST_TEXT 512u
 
+/** Tells tools from which wasm the program was made; they look for the first words in the file. */
+static const char build_mark[] = "spherule-wasm:" WASM_BUILD_ID;
+static const char *const build_id = build_mark + sizeof "spherule-wasm:" - 1;
+
 /** The generated code calls it: nothing of the app may run afterwards. */
 _Noreturn void wasm_trap(uint32_t kind, uint32_t site)
 {
-    Log_Debug("[trap] %u %u %.16s\n", (unsigned)kind, (unsigned)site, WASM_BUILD_ID);
+    Log_Debug("[trap] %u %u %.16s\n", (unsigned)kind, (unsigned)site, build_id);
     rt_leave((int)kind);
 }
 

@@ -315,7 +315,7 @@ test("an app without code that the lab can run is installed, and the log says so
   const files = [{ path: "bin/app", content: Buffer.from("\x7fELF for an A7") }];
   await deploy(packApp({ files }));
   assert.is(await state(), "running");
-  assert.ok(device.lines.some(({ text }) => /does not execute ARM code/.test(text)));
+  assert.ok(device.lines.some(({ text }) => /ARM code runs with --body arm only/.test(text)));
 });
 
 test("an app that ends by itself leaves an error report with its ids", async () => {

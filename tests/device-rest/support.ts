@@ -1,6 +1,7 @@
 import { Agent, request } from "node:https";
 import { connect } from "node:tls";
 import { SteppedClock } from "../../host-sim/clock/index.ts";
+import type { PackagedProgram } from "../../host-sim/device/app.ts";
 import { createBoard } from "../../host-sim/device/board.ts";
 import type { DeviceAuth } from "../../host-sim/device/device-auth.ts";
 import type { ImageTrust } from "../../host-sim/device/images.ts";
@@ -37,6 +38,7 @@ export interface TestDeviceOptions extends Partial<Omit<SystemOptions, "clock" |
   readonly rest?: Partial<DeviceRestOptions>;
   readonly deviceAuth?: DeviceAuth;
   readonly trust?: ImageTrust;
+  readonly packagedProgram?: PackagedProgram;
   /** Storage of apps that outlives this device. */
   readonly storages?: Map<string, MutableStorage>;
 }
@@ -63,6 +65,7 @@ export function createDevice(options: TestDeviceOptions = {}) {
   const os = createSphereOs({
     ...{ clock, logger, deviceId, system, storage, store, rebootMs: REBOOT_MS },
     trust: options.trust,
+    packagedProgram: options.packagedProgram,
     board: createBoard("test board", [4, 8, 9, 10, BUTTON, 13], pins),
     network: createNetwork({ routes: new Map(), link: system.link }),
     deviceAuth: options.deviceAuth ?? noDeviceAuth,

@@ -22,7 +22,7 @@ import { gpioChannel } from "../../host-sim/device/native/gpio.ts";
 import { hubChannel } from "../../host-sim/device/native/hub.ts";
 import { provisioningChannel } from "../../host-sim/device/native/provisioning.ts";
 import { createOsServer } from "../../host-sim/device/native/server.ts";
-import { syseventChannel } from "../../host-sim/device/native/sysevent.ts";
+import { createSystemEvents } from "../../host-sim/device/native/sysevent.ts";
 import { createSession } from "../../host-sim/device/session/session.ts";
 import { createLogger } from "../../host-sim/log.ts";
 import { BUTTON_A, LED, manifest, startDevice } from "./support.ts";
@@ -64,7 +64,7 @@ test.before.each(async (context) => {
       [channelKind.gpio, gpioChannel(session)],
       [channelKind.hub, hubChannel(session)],
       [channelKind.provisioning, provisioningChannel(session)],
-      [channelKind.sysevent, syseventChannel(session)],
+      [channelKind.sysevent, createSystemEvents().channelOf(session)],
     ]),
   });
   await server.start();

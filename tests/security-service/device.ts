@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { PackagedProgram } from "../../host-sim/device/app.ts";
 import { createBoard } from "../../host-sim/device/board.ts";
 import { createDeviceAuth } from "../../host-sim/device/device-auth.ts";
 import { createNetwork } from "../../host-sim/device/network.ts";
@@ -29,6 +30,7 @@ export interface DeviceOptions {
   /** Stands in for the root that the device trusts. */
   readonly ca?: string;
   readonly appsToo?: () => boolean;
+  readonly packagedProgram?: PackagedProgram;
 }
 
 /** A device that asks the service over HTTPS, on the service's stepped clock. */
@@ -61,6 +63,7 @@ export function makeDevice(lab: TestService, options: DeviceOptions = {}) {
     trusted: createTrustStore([{ name: "production", certificate }]),
     flash: createImageStore(store, service.releases.first()),
     appsToo: options.appsToo,
+    packagedProgram: options.packagedProgram,
   });
 
   /** Lets requests and what follows from them come to an end. */

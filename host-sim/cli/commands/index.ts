@@ -14,6 +14,7 @@ import { register as packageProject } from "./package.ts";
 import { register as start } from "./start.ts";
 import { register as state } from "./state.ts";
 import { register as status } from "./status.ts";
+import { register as symbolize } from "./symbolize.ts";
 import { register as telemetry } from "./telemetry.ts";
 import { register as twin } from "./twin.ts";
 
@@ -26,6 +27,7 @@ export const nouns: readonly ((program: Command) => void)[] = [
   imagePackage,
   hardwareDefinition,
   aot,
+  symbolize,
   exec,
   status,
   telemetry,

@@ -9,10 +9,13 @@ interface PackageCommandOptions extends OutputOptions {
   readonly state?: string;
   readonly targetApiSet?: number;
   readonly binary?: string;
+  readonly withBinary?: boolean;
   readonly embedWasm: boolean;
   readonly resource?: readonly string[];
   readonly sdk?: boolean;
 }
+
+const LAB_BINARY = "made without Microsoft's SDK: for --body arm of the lab, not for real devices";
 
 export function register(program: Command): void {
   withOutput(
@@ -22,9 +25,10 @@ export function register(program: Command): void {
       .option("--project <folder>", "the app's folder", ".")
       .option("--state <folder>", "where the lab's key is; .spherule in the project if absent")
       .option("-s, --target-api-set <n>", "API set; 16 if absent", wholeNumber(1, 999))
-      .option("--binary <file>", "the app's ARM binary; without one it runs in the lab only")
+      .option("--binary <file>", "the app's ARM binary; without any it runs in the lab only")
+      .option("--with-binary", "build that binary with this computer's ARM compiler, for qemu-arm")
       .option("--resource <file>", "take this file along; may be repeated", collect)
-      .option("--no-embed-wasm", "leave app.wasm out; needs --binary")
+      .option("--no-embed-wasm", "leave app.wasm out; needs a binary")
       .option("--sdk", "build and sign with Microsoft's SDK, for real devices"),
   ).action(async (options: PackageCommandOptions) => {
     await (options.sdk ? runSdk(options) : run(options));
@@ -42,6 +46,7 @@ async function run(options: PackageCommandOptions): Promise<void> {
     signer: key.signer,
     apiSet: options.targetApiSet,
     binary: options.binary === undefined ? undefined : resolve(options.binary),
+    withBinary: options.withBinary,
     embedWasm: options.embedWasm,
     resources: options.resource,
   });
@@ -53,6 +58,7 @@ async function run(options: PackageCommandOptions): Promise<void> {
     componentId,
     imageId,
     files: files.map(({ path }) => path),
+    ...(options.withBinary ? { binary: LAB_BINARY } : {}),
     signedBy: `lab key ${key.signer.thumbprint}, not accepted by real devices`,
   };
   await print(result, { output: "yaml", ...options });

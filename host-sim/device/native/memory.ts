@@ -1,5 +1,11 @@
 import { readFileSync } from "node:fs";
+import type { Clock, TimerHandle } from "../../clock/index.ts";
 import type { NativeProgram } from "../app.ts";
+
+/** RAM of the device for the pages of its apps. */
+export const MEMORY_LIMIT = 256 * 1024;
+/** Reading the table of a process costs about a millisecond. */
+const LOOK_EVERY_MS = 250;
 
 interface Mapping {
   readonly start: number;
@@ -48,7 +54,7 @@ export function parseSmaps(text: string): Mapping[] {
 }
 
 /** The mappings without a gap around the program's: the guest's space, reserved as a whole. */
-function guestOf(mappings: readonly Mapping[], file: string): readonly Mapping[] {
+export function guestOf(mappings: readonly Mapping[], file: string): readonly Mapping[] {
   const own = mappings.findIndex((mapping) => mapping.file === file);
   if (own < 0) return [];
   let first = own;
@@ -59,3 +65,26 @@ function guestOf(mappings: readonly Mapping[], file: string): readonly Mapping[]
 
 const sum = (mappings: readonly Mapping[]) =>
   mappings.reduce((total, mapping) => total + mapping.anonymous, 0);
+
+/**
+ * Looks at a process's memory from time to time.
+ * @param exceeded is called once, with the bytes that were over the limit
+ * @returns ends it
+ */
+export function watchMemory(
+  clock: Clock,
+  measure: () => number,
+  exceeded: (bytes: number) => void,
+): () => void {
+  let timer: TimerHandle | undefined;
+  const next = () => {
+    timer = clock.setTimer(LOOK_EVERY_MS, look);
+  };
+  function look(): void {
+    const bytes = measure();
+    if (bytes > MEMORY_LIMIT) exceeded(bytes);
+    else next();
+  }
+  next();
+  return () => clock.clearTimer(timer);
+}

@@ -3,27 +3,30 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { RealClock } from "../../clock/index.ts";
+import { type Clock, RealClock } from "../../clock/index.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { AppImage, ExitStatus, NativeProgram, RunningApp } from "../app.ts";
 import type { DeviceAuth } from "../device-auth.ts";
-import type { AppSession } from "../session/session.ts";
+import type { AppSession, SessionOptions } from "../session/session.ts";
 import type { MutableStorage } from "../storage.ts";
 import { controlChannel } from "./control.ts";
 import { channelKind } from "./frames.ts";
 import { gpioChannel } from "./gpio.ts";
 import { hubChannel } from "./hub.ts";
-import { privateBytes } from "./memory.ts";
+import { MEMORY_LIMIT, privateBytes, watchMemory } from "./memory.ts";
 import { provisioningChannel } from "./provisioning.ts";
-import { exitStatusOf } from "./report.ts";
+import { exitStatusOf, type ProcessEnd } from "./report.ts";
 import { createOsServer, type OpenChannel, type OsServer } from "./server.ts";
-import { syseventChannel } from "./sysevent.ts";
+import { createSystemEvents, type SystemEvents } from "./sysevent.ts";
 
 export interface NativeRun {
+  /** The lab's: when the operating system looks after the app. */
+  readonly clock: Clock;
   readonly image: AppImage;
   readonly program: NativeProgram;
-  readonly session: AppSession;
+  /** Makes what the app may ask for, bound to this run. */
+  readonly session: (events: Pick<SessionOptions, "emit" | "onTimer">) => AppSession;
   readonly storage: MutableStorage;
   readonly deviceAuth: DeviceAuth;
   readonly logger: Logger;
@@ -45,23 +48,40 @@ export function runNative(run: NativeRun): RunningApp {
   const folder = mkdtempSync(join(tmpdir(), "spherule-run-"));
   const file = run.storage.lend(folder);
   const lines: string[] = [];
+  const systemEvents = createSystemEvents();
+  // The app's process has timers of its own, and looks at its pins itself.
+  const session = run.session({ emit: systemEvents.emit, onTimer: () => {} });
+  const onReport = (line: string) => lines.push(line);
   const server = createOsServer({
     path: join(folder, "os"),
     logger: run.logger,
-    channels: channelsOf(run, folder, file.path, (line) => lines.push(line)),
+    channels: channelsOf({ ...run, session, systemEvents, folder, onReport }, file.path),
   });
   // The computer's time, not the lab's: so long the process really gets.
-  const clock = new RealClock();
+  const patience = new RealClock();
   let child: ChildProcess | undefined;
   let stopping = false;
   let finished = false;
+  let reason: string | undefined;
+  const measure = () => (finished ? 0 : privateBytes(child?.pid, run.program));
+
+  function limitMemory(process: ChildProcess): () => void {
+    if (run.program.sanitized) return () => {};
+    return watchMemory(run.clock, measure, (bytes) => {
+      reason = `its private memory of ${bytes} bytes is over the limit of ${MEMORY_LIMIT}`;
+      process.kill("SIGKILL");
+    });
+  }
 
   const ended = server
     .start()
     .then(() => {
       if (stopping) return { code: 0, report: [] };
       child = start(run, folder);
-      return waitFor(child, run, server, lines);
+      const unwatch = limitMemory(child);
+      return waitFor(child, server)
+        .finally(unwatch)
+        .then((end) => exitStatusOf({ ...end, lines, reason }, run.image.sourceMap));
     })
     .catch((error) => ({
       code: CANNOT_START,
@@ -77,24 +97,28 @@ export function runNative(run: NativeRun): RunningApp {
 
   return {
     get memoryBytes() {
-      return finished ? 0 : privateBytes(child?.pid, run.program);
+      return measure();
     },
     async terminate() {
       stopping = true;
       child?.kill("SIGTERM");
-      const timer = clock.setTimer(PATIENCE_MS, () => child?.kill("SIGKILL"));
+      const timer = patience.setTimer(PATIENCE_MS, () => child?.kill("SIGKILL"));
       await ended;
-      clock.clearTimer(timer);
+      patience.clearTimer(timer);
     },
   };
 }
 
-function channelsOf(
-  { session, deviceAuth }: NativeRun,
-  folder: string,
-  mutableFile: string,
-  onReport: (line: string) => void,
-): ReadonlyMap<number, OpenChannel> {
+interface Channels {
+  readonly session: AppSession;
+  readonly systemEvents: SystemEvents;
+  readonly deviceAuth: DeviceAuth;
+  readonly folder: string;
+  readonly onReport: (line: string) => void;
+}
+
+function channelsOf(run: Channels, mutableFile: string): ReadonlyMap<number, OpenChannel> {
+  const { session, systemEvents, deviceAuth, folder, onReport } = run;
   const certificateFile = () => {
     const path = join(folder, "device-auth.pem");
     const credentials = deviceAuth.current();
@@ -106,7 +130,7 @@ function channelsOf(
     [channelKind.gpio, gpioChannel(session)],
     [channelKind.hub, hubChannel(session)],
     [channelKind.provisioning, provisioningChannel(session)],
-    [channelKind.sysevent, syseventChannel(session)],
+    [channelKind.sysevent, systemEvents.channelOf(session)],
   ]);
 }
 
@@ -136,16 +160,13 @@ function start({ image, program, logger }: NativeRun, folder: string): ChildProc
 
 function waitFor(
   child: ChildProcess,
-  { image }: NativeRun,
   server: OsServer,
-  lines: readonly string[],
-): Promise<ExitStatus> {
+): Promise<Omit<ProcessEnd, "lines" | "reason">> {
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", async (code, signal) => {
       await server.drained();
-      const signalNumber = signal ? constants.signals[signal] : 0;
-      resolve(exitStatusOf({ code, signal, signalNumber, lines }, image.sourceMap));
+      resolve({ code, signal, signalNumber: signal ? constants.signals[signal] : 0 });
     });
   });
 }

@@ -1,17 +1,6 @@
-import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
 import type { ExitStatus } from "../app.ts";
+import { placesOf, TRAP_NAMES, unmappedPlace } from "../places.ts";
 
-/** docs/exit-codes.md, as far as the generated code traps. */
-const TRAPS: ReadonlyMap<number, string> = new Map([
-  [64, "trap: unreachable"],
-  [66, "out of linear memory"],
-  [67, "trap: memory access out of bounds"],
-  [68, "trap: integer division by zero"],
-  [69, "trap: integer overflow"],
-  [70, "trap: float that no integer can hold"],
-  [71, "trap: wrong indirect call"],
-  [72, "trap: stack exhausted"],
-]);
 const NEEDS_NEWER_ABI = 80;
 const FIRST_RUNTIME_CODE = 64;
 /** A process that a signal ended has no code; shells show it so. */
@@ -23,13 +12,16 @@ export interface ProcessEnd {
   readonly signalNumber: number;
   /** The lines `[trap] …` and `[abort] …` of the run. */
   readonly lines: readonly string[];
+  /** Why the operating system ended it, if it did. */
+  readonly reason?: string;
 }
 
 /** Turns the end of the app's process into an exit code and lines that name places in the app's sources. */
 export function exitStatusOf(end: ProcessEnd, sourceMap: string | undefined): ExitStatus {
   if (end.code === null) {
     const code = SIGNALLED + end.signalNumber;
-    return { code, report: [`the app's process was ended by ${end.signal}`] };
+    const why = end.reason === undefined ? "" : `: ${end.reason}`;
+    return { code, report: [`the app's process was ended by ${end.signal}${why}`] };
   }
   const { code } = end;
   if (code < FIRST_RUNTIME_CODE) return { code, report: [] };
@@ -39,10 +31,11 @@ export function exitStatusOf(end: ProcessEnd, sourceMap: string | undefined): Ex
 }
 
 function trapOf(line: string, sourceMap: string | undefined): string | undefined {
-  const [, kind, site] = /^\[trap\] (\d+) (\d+) /.exec(line) ?? [];
+  const [, kind, site, build = ""] = /^\[trap\] (\d+) (\d+) (\S*)/.exec(line) ?? [];
   if (kind === undefined) return undefined;
-  const place = sourceMap && placeOf(sourceMap, Number(site));
-  return `${TRAPS.get(Number(kind)) ?? `trap ${kind}`}${place ? ` at ${place}` : ""}`;
+  const offset = Number(site);
+  const place = sourceMap ? placesOf(sourceMap)(offset) : unmappedPlace(offset, build);
+  return `${TRAP_NAMES.get(Number(kind)) ?? `trap ${kind}`}${place ? ` at ${place}` : ""}`;
 }
 
 function abortOf(line: string): string | undefined {
@@ -52,11 +45,4 @@ function abortOf(line: string): string | undefined {
 
 function otherOf(code: number): string {
   return code === NEEDS_NEWER_ABI ? "it needs a newer host ABI" : "the lines above say why";
-}
-
-function placeOf(sourceMap: string, offset: number): string | undefined {
-  const map = new TraceMap(sourceMap);
-  const { source, line, column } = originalPositionFor(map, { line: 1, column: offset });
-  if (source === null || line === null) return undefined;
-  return `${source}:${line}:${(column ?? 0) + 1}`;
 }

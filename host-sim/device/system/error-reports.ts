@@ -14,6 +14,8 @@ const LAST_TRAP = 72;
 /** The signal that ends a native program for the same reason. */
 const SIGNALS: Readonly<Record<number, number>> = { 64: 4, 65: 6, 68: 8, 69: 8, 70: 8, 71: 4 };
 const SEGMENTATION_FAULT = 11;
+/** The code of a process that a signal ended is this and the signal. */
+const SIGNALLED = 128;
 
 export type ErrorReports = ReturnType<typeof createErrorReports>;
 
@@ -34,9 +36,10 @@ export function createErrorReports(store: Store) {
     /** An app ended that nobody had asked to. */
     appEnded({ code }: ExitStatus, componentId: string, imageId: string): void {
       const app = `component_id=${componentId}; image_id=${imageId}`;
-      const crashed = code >= FIRST_TRAP && code <= LAST_TRAP;
-      const signal = SIGNALS[code] ?? SEGMENTATION_FAULT;
-      const status = `exit_status=${128 + signal}; signal_status=${signal}; signal_code=1`;
+      const signalled = code > SIGNALLED;
+      const crashed = signalled || (code >= FIRST_TRAP && code <= LAST_TRAP);
+      const signal = signalled ? code - SIGNALLED : (SIGNALS[code] ?? SEGMENTATION_FAULT);
+      const status = `exit_status=${SIGNALLED + signal}; signal_status=${signal}; signal_code=1`;
       add(crashed ? `AppCrash (${status}; ${app})` : `AppExit (exit_code=${code}; ${app})`);
     },
     lines: (): readonly string[] => lines.value,

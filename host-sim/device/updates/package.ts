@@ -1,6 +1,9 @@
 import { LabError } from "../../errors.ts";
 import {
+  buildMismatch,
+  buildsDiffer,
   fromCloudForm,
+  isArmProgram,
   MANIFEST_FILE,
   parseManifest,
   readImage,
@@ -44,8 +47,8 @@ export function checkDownload(
 }
 
 /**
- * The app inside an application image, for a body that runs wasm.
- * @throws LabError app-not-runnable, manifest-invalid
+ * The app inside an application image: its wasm, and its ARM program if it has one.
+ * @throws LabError app-not-runnable, builds-differ, manifest-invalid
  */
 export function appOf(image: Uint8Array): AppImage {
   const { files, name } = readImage(image);
@@ -54,7 +57,12 @@ export function appOf(image: Uint8Array): AppImage {
   const wasm = contentOf(WASM_FILE);
   if (manifest && wasm) {
     const text = Buffer.from(manifest).toString("utf8");
-    return { manifest: parseManifest(text, `${MANIFEST_FILE} of ${name}`), wasm };
+    const parsed = parseManifest(text, `${MANIFEST_FILE} of ${name}`);
+    const mismatch = buildMismatch(files, parsed.EntryPoint, WASM_FILE);
+    if (mismatch !== undefined) throw buildsDiffer(mismatch);
+    const entry = contentOf(parsed.EntryPoint.slice(1));
+    const program = entry && isArmProgram(entry) ? { program: entry } : {};
+    return { manifest: parsed, wasm, ...program };
   }
   throw new LabError(
     "app-not-runnable",

@@ -52,7 +52,7 @@ export function runWasm({ image, session, onExit }: WasmRun): RunningApp {
     try {
       for (let next = queue.shift(); next; next = queue.shift()) next();
     } catch (error) {
-      end(exitStatusOf(error, image.sourceMap));
+      end(exitStatusOf(error, image));
     } finally {
       inside = false;
     }

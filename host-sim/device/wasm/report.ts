@@ -1,5 +1,5 @@
-import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
-import type { ExitStatus } from "../app.ts";
+import type { AppImage, ExitStatus } from "../app.ts";
+import { buildOf, type FindPlace, placesOf, unmappedPlace } from "../places.ts";
 import { AppExit } from "./exit.ts";
 
 /** V8's words for a trap and the exit code; the first that matches counts. */
@@ -28,8 +28,11 @@ interface Frame {
 }
 
 /** Turns what the wasm threw into an exit code and lines that name places in the app's sources. */
-export function exitStatusOf(error: unknown, sourceMap: string | undefined): ExitStatus {
-  const frames = framesOf(error, sourceMap);
+export function exitStatusOf(
+  error: unknown,
+  image: Pick<AppImage, "wasm" | "sourceMap">,
+): ExitStatus {
+  const frames = framesOf(error, image);
   if (error instanceof AppExit) {
     if (!error.reason) return { code: error.code, report: [] };
     return { code: error.code, report: reportOf(error.reason, error.place, frames, error.code) };
@@ -63,19 +66,21 @@ function reportOf(
 
 const isPlace = (place: string | undefined): place is string => place !== undefined;
 
-/** V8 writes `at name (wasm://wasm/…:wasm-function[N]:0xOFFSET)`; offsets count in the whole file. */
-function framesOf(error: unknown, sourceMap: string | undefined): Frame[] {
-  const stack = error instanceof Error ? (error.stack ?? "") : "";
-  const map = sourceMap ? new TraceMap(sourceMap) : undefined;
-  const lines = stack.matchAll(/^\s+at (?:(.+?) \()?wasm:.*?\[(\d+)\]:0x([0-9a-f]+)/gm);
-  return [...lines].map(([, name, index, offset]) => ({
-    name: name ?? `function ${index}`,
-    place: map && placeOf(map, Number.parseInt(offset ?? "0", 16)),
-  }));
+/** Without a source map, places stay offsets that `spherule symbolize` knows. */
+function finderOf({ wasm, sourceMap }: Pick<AppImage, "wasm" | "sourceMap">): FindPlace {
+  if (sourceMap) return placesOf(sourceMap);
+  const build = wasm ? buildOf(wasm) : "";
+  return (offset) => unmappedPlace(offset, build);
 }
 
-function placeOf(map: TraceMap, offset: number): string | undefined {
-  const { source, line, column } = originalPositionFor(map, { line: 1, column: offset });
-  if (source === null || line === null) return undefined;
-  return `${source}:${line}:${(column ?? 0) + 1}`;
+/** V8 writes `at name (wasm://wasm/…:wasm-function[N]:0xOFFSET)`; offsets count in the whole file. */
+function framesOf(error: unknown, image: Pick<AppImage, "wasm" | "sourceMap">): Frame[] {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const lines = [...stack.matchAll(/^\s+at (?:(.+?) \()?wasm:.*?\[(\d+)\]:0x([0-9a-f]+)/gm)];
+  if (lines.length === 0) return [];
+  const find = finderOf(image);
+  return lines.map(([, name, index, offset]) => ({
+    name: name ?? `function ${index}`,
+    place: find(Number.parseInt(offset ?? "0", 16)),
+  }));
 }

@@ -50,7 +50,7 @@ function traceV8(wasm: Uint8Array, calls: readonly Call[]): Traced {
       return value === undefined ? "=" : `=${value}`;
     } catch (error) {
       if (error instanceof Error && error.message === "aborted") return "trap 65";
-      return `trap ${exitStatusOf(error, undefined).code}`;
+      return `trap ${exitStatusOf(error, {}).code}`;
     }
   });
   return { trace, results };
@@ -173,7 +173,7 @@ function failV8(app: CompiledApp, fault: string): { kind: string; place: string 
   try {
     (instance.exports.start as () => void)();
   } catch (error) {
-    const { code, report } = exitStatusOf(error, app.sourceMap);
+    const { code, report } = exitStatusOf(error, { sourceMap: app.sourceMap });
     const [, place = ""] = /\((.*:\d+):\d+\)/.exec(report[1] ?? "") ?? [];
     return { kind: String(code), place };
   }

@@ -82,7 +82,7 @@ export function runV8(
     try {
       return showResult(run(...values), signature.result);
     } catch (error) {
-      return `trap ${exitStatusOf(error, undefined).code}`;
+      return `trap ${exitStatusOf(error, {}).code}`;
     }
   });
   const memory = instance.exports.memory as WebAssembly.Memory | undefined;

@@ -1,0 +1,28 @@
+// deadline: 240 s
+import { execFileSync } from "node:child_process";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { finished, launch, newProject } from "../cli/support.ts";
+
+const test = suite("a lab that is killed");
+const { folder, remove } = newProject();
+test.after(remove);
+
+const programs = () =>
+  execFileSync("ps", ["-ww", "-eo", "stat,args"], { encoding: "utf8" })
+    .split("\n")
+    // A zombie runs no more; who has to bury it is not ours.
+    .filter((line) => line.includes(`${folder}/build/native/`) && !line.startsWith("Z"));
+
+for (const body of ["native", "arm"]) {
+  test(`takes its app along, in the body ${body}`, async () => {
+    const before = "spherule telemetry --count 1 --timeout 60 && ps -ww -eo args && kill -9 $PPID";
+    const lab = launch(folder, ["exec", "--in-memory", "--body", body, "--", "sh", "-c", before]);
+    const { stdout } = await finished(lab);
+    assert.match(stdout, `${folder}/build/native/`);
+    assert.is(lab.signalCode, "SIGKILL");
+    while (programs().length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+}
+
+test.run();
