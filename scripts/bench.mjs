@@ -124,8 +124,6 @@ async function device() {
   record("thirty virtual days of a device", tenths((await thirtyDays()) / 1000), "s", 30);
 }
 
-const tenths = (value) => Math.round(value * 10) / 10;
-
 async function throughput() {
   const bench = join(root, "build/bench/throughput.js");
   const measured = { throughApp: [], throughBareClient: [] };
@@ -177,4 +175,8 @@ function print() {
     console.log(`${name.padEnd(44)} ${String(value).padStart(8)} ${unit.padEnd(6)} ${promise}`);
   }
   console.log(`\n${JSON.stringify({ machine, results })}`);
+}
+
+function tenths(value) {
+  return Math.round(value * 10) / 10;
 }
