@@ -121,7 +121,12 @@ async function device() {
   record("read of the device's REST API", tenths(read), "ms", 5);
   record("sideload of 200 KB until the new app runs", tenths(sideload), "ms", 500);
   const { thirtyDays } = await import(join(root, "build/bench/thirty-days.js"));
-  record("thirty virtual days of a device", tenths((await thirtyDays()) / 1000), "s", 30);
+  record(
+    "thirty virtual days of device, hub and service",
+    tenths((await thirtyDays()) / 1000),
+    "s",
+    30,
+  );
 }
 
 async function throughput() {

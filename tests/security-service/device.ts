@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { PackagedProgram } from "../../host-sim/device/app.ts";
 import { createBoard } from "../../host-sim/device/board.ts";
 import { createDeviceAuth } from "../../host-sim/device/device-auth.ts";
-import { createNetwork } from "../../host-sim/device/network.ts";
+import { createNetwork, type Route } from "../../host-sim/device/network.ts";
 import { memoryStorage } from "../../host-sim/device/storage.ts";
 import { createImageStore } from "../../host-sim/device/updates/image-store.ts";
 import {
@@ -31,6 +31,8 @@ export interface DeviceOptions {
   readonly ca?: string;
   readonly appsToo?: () => boolean;
   readonly packagedProgram?: PackagedProgram;
+  /** Servers beside the Security Service, as `name:port`. */
+  readonly routes?: readonly (readonly [name: string, route: Route])[];
 }
 
 /** A device that asks the service over HTTPS, on the service's stepped clock. */
@@ -48,7 +50,8 @@ export function makeDevice(lab: TestService, options: DeviceOptions = {}) {
   if (!service.products.find(tenantId, "Fridge")) service.products.put(tenantId, "Fridge", "");
   if (options.claim !== false) service.devices.claim(tenantId, deviceId, options.group);
   const route = { host: "127.0.0.1", port: lab.port, ca: options.ca ?? CA };
-  const network = createNetwork({ routes: new Map([[`${SERVICE_HOST}:${SERVICE_PORT}`, route]]) });
+  const own = [`${SERVICE_HOST}:${SERVICE_PORT}`, route] as const;
+  const network = createNetwork({ routes: new Map([own, ...(options.routes ?? [])]) });
   const client = createServiceClient({
     ...{ clock, network, deviceId },
     answer: (nonce, publicKey) => answerChallenge(attestationKey, nonce, publicKey),
