@@ -9,7 +9,6 @@ import { DPS_ROOT, ENDPOINT, startService } from "../device/dps.ts";
 import {
   BUTTON_A,
   CAPABILITIES,
-  LED,
   manifest,
   startDevice,
   TENANT,

@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import type { CompiledApp } from "../../host-sim/compiler/compile.ts";
 import type { AppImage, NativeProgram } from "../../host-sim/device/app.ts";
 import { compileFixture } from "../assembly/support.ts";
-import { BUTTON_A, CAPABILITIES, manifest, startDevice } from "../device/support.ts";
+import { CAPABILITIES, manifest, startDevice } from "../device/support.ts";
 import { assemble } from "../native/aot/support.ts";
 import { ended, linesOf, liveThrough, traceOf } from "./scenario.ts";
 import { buildApp, buildFolder, traceCalls } from "./support.ts";

@@ -76,7 +76,11 @@ export async function liveThrough(
   await logged("button 1");
   const levels = [device.board.level(LED)];
   const answers = [await invoke("echo", '"hello"'), await invoke("silent", "")];
-  const message = { body: Buffer.from("Tür zu"), properties: { urgency: "very high" } };
+  const message = {
+    body: Buffer.from("Tür zu"),
+    messageId: "m/1",
+    properties: { urgency: "very high", "ä (1)": "a&b" },
+  };
   hub?.c2d.enqueue(device.deviceId, message);
   await logged("message Tür zu very high");
   device.network.setUp(false);

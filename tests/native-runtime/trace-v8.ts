@@ -4,6 +4,7 @@ import { exitStatusOf } from "../../host-sim/device/wasm/report.ts";
 const CAPACITY = 48 * 1024;
 const SILENT = "abiVersion";
 const LEAVING = /^host_env_abort$/;
+const TRAPS = /^(RuntimeError|RangeError)$/;
 const TIMES = /_(now|monotonic)$/;
 
 type Call = (...args: (number | bigint)[]) => unknown;
@@ -58,7 +59,7 @@ function telling(name: string, call: Call, say: (text: string) => void): Call {
 }
 
 function tellingExports(
-  exports: WebAssembly.Exports,
+  exports: Record<string, unknown>,
   say: (text: string) => void,
 ): Record<string, unknown> {
   const values = Object.entries(exports).map(([name, value]) => {
@@ -70,8 +71,8 @@ function tellingExports(
         say(result === undefined ? "=" : `= ${result}`);
         return result;
       } catch (error) {
-        const trapped = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
-        if (trapped) say(`trap ${exitStatusOf(error, undefined).code}`);
+        if (error instanceof Error && TRAPS.test(error.name))
+          say(`trap ${exitStatusOf(error, undefined).code}`);
         throw error;
       }
     };
