@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 
 /** Bytes of linear memory for the million cycles. */
-const SMALL_MEMORY = 32 * 1024;
+const SMALL_MEMORY = 24 * 1024;
 const CYCLES = 1_000_000;
 /** qemu takes about a minute for a million. */
 const ARM_CYCLES = 100_000;
