@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { measureApp } from "./bench-native-app.mjs";
 import { bundle } from "./bundle.mjs";
 import { ensureSystemPackages } from "./system-packages.mjs";
 
@@ -34,28 +35,33 @@ if (missing) {
   process.exit(1);
 }
 mkdirSync(work, { recursive: true });
-const flags = await translateKernels();
-compileAll(flags);
+const library = await loadLibrary();
+const { AOT_C_FLAGS, AOT_SPEED_FLAGS } = library;
+await translateKernels(library);
+compileAll([...AOT_C_FLAGS, ...AOT_SPEED_FLAGS]);
 const results = Object.keys(KERNELS).map(measure);
+const app = await measureApp({
+  ...{ ...library, root, work, sources, run, count },
+  ...{ arm: [COMPILER, ...TARGET], meaning: AOT_C_FLAGS, speed: AOT_SPEED_FLAGS },
+});
 print();
 
-async function translateKernels() {
+async function loadLibrary() {
   await bundle({
     entryPoints: [join(root, "native/aot/index.ts"), join(root, "host-sim/compiler/compile.ts")],
     outdir: join(work, "js"),
     flat: true,
   });
   const load = (name) => import(pathToFileURL(join(work, "js", name)).href);
-  const [{ translate, AOT_C_FLAGS, AOT_SPEED_FLAGS }, { compileApp }] = await Promise.all([
-    load("index.js"),
-    load("compile.js"),
-  ]);
+  return { ...(await load("index.js")), ...(await load("compile.js")) };
+}
+
+async function translateKernels({ translate, compileApp }) {
   const entry = "tests/fixtures/assembly/kernels.ts";
   const { wasm } = await compileApp({ projectFolder: root, entry, target: "release" });
   const { source, header } = translate(wasm);
   writeFileSync(join(work, "app_wasm.c"), source);
   writeFileSync(join(work, "app_wasm.h"), header);
-  return [...AOT_C_FLAGS, ...AOT_SPEED_FLAGS];
 }
 
 function compileAll(wasmFlags) {
@@ -81,19 +87,25 @@ function measure(name) {
 }
 
 function perIteration(program, name) {
-  const [few, many] = KERNELS[name].map((times) => count(program, name, times));
+  const [few, many] = KERNELS[name].map((times) =>
+    count(join(work, program), [name, String(times)]),
+  );
   const [from, to] = KERNELS[name];
   return {
     instructions: Math.round((many.instructions - few.instructions) / (to - from)),
-    sum: many.sum,
+    sum: many.output,
   };
 }
 
-function count(program, name, times) {
+/** Runs an ARM program and counts its instructions. */
+function count(program, args) {
   const out = join(work, "count.txt");
   const plugin = `${join(work, "count.so")},out=${out}`;
-  const sum = run("qemu-arm", ["-plugin", plugin, join(work, program), name, String(times)]);
-  return { sum: sum.trim(), instructions: Number(readFileSync(out, "utf8")) };
+  const output = run("qemu-arm", ["-plugin", plugin, program, ...args])
+    .trim()
+    .split("\n")
+    .at(-1);
+  return { output, instructions: Number(readFileSync(out, "utf8")) };
 }
 
 function run(command, args) {
@@ -113,5 +125,11 @@ function print() {
   const verdict = (kept, limit) => `${kept ? "kept" : "NOT KEPT"} (${limit})`;
   console.log(`geometric mean ${mean.toFixed(2)} ${verdict(mean <= MOST_MEAN, MOST_MEAN)}`);
   console.log(`largest ratio  ${most.toFixed(2)} ${verdict(most <= MOST, MOST)}`);
-  console.log(`\n${JSON.stringify({ mean, most, results })}`);
+  console.log();
+  for (const { name, value, unit, limit } of app) {
+    const number = Number.isInteger(value) ? String(value) : value.toFixed(3);
+    const end = limit === undefined ? "" : `  ${verdict(value <= limit, limit)}`;
+    console.log(`${name.padEnd(60)} ${number.padStart(8)} ${unit}${end}`);
+  }
+  console.log(`\n${JSON.stringify({ mean, most, results, app })}`);
 }

@@ -1,8 +1,9 @@
 import * as log from "./log";
+import { SMALL_MEMORY } from "./memory";
 
-/** What the app reads in one event: a twin, a method's payload, a message. */
-export const RECEIVE_CAPACITY: i32 = 8192;
-export const RECEIVE: usize = memory.data(8192);
+/** What the app reads in one event: a twin, a method's payload, a message. Less in a small memory. */
+export const RECEIVE_CAPACITY: i32 = SMALL_MEMORY ? 2048 : 8192;
+export const RECEIVE: usize = memory.data(SMALL_MEMORY ? 2048 : 8192);
 
 /** Whether `length` bytes were read whole; says so in the log when they were not. */
 export function fits(length: i32, what: string): bool {

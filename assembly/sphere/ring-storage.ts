@@ -1,9 +1,10 @@
 import * as host from "./host/storage";
+import { SMALL_MEMORY } from "./memory";
 import { capacity as appShare } from "./storage";
 
 /** Without `MutableStorage` unsent messages wait in memory and are lost with the app. */
-const MEMORY_CAPACITY: i32 = 4096;
-const MEMORY: usize = memory.data(4096);
+const MEMORY_CAPACITY: i32 = SMALL_MEMORY ? 1024 : 4096;
+const MEMORY: usize = memory.data(SMALL_MEMORY ? 1024 : 4096);
 
 let start: i32 = -1;
 

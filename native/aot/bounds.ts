@@ -43,6 +43,7 @@ function check(work: Work, address: Operand, end: number): void {
     if (last > work.plan.dataEnd) trapIf(work, `WASM_BEYOND(${last}ull)`, "OUT_OF_BOUNDS");
     return;
   }
+  if (address.most !== undefined && address.most + end <= work.plan.dataEnd) return;
   if (isKnown(work, address, end)) return;
   const text = end > MOST_OFFSET ? "1" : `WASM_OUTSIDE(${address.text}, ${end}u)`;
   trapIf(work, text, "OUT_OF_BOUNDS");
@@ -61,6 +62,10 @@ export function checkStack(work: Work): void {
   learn(work, STACK, 0);
 }
 
+/** What is loaded without a sign. */
+const MOST_LOADED: Readonly<Record<string, number>> = { 8: 0xff, 16: 0xffff };
+const signed = ({ cast }: Access) => /\(int/.test(cast);
+
 export function translateAccess(work: Work, instruction: Instruction, access: Access): void {
   if (!work.plan.module.memory) throw invalid("there is no memory", instruction.at);
   const value = access.store ? pop(work, access.type) : undefined;
@@ -72,5 +77,7 @@ export function translateAccess(work: Work, instruction: Instruction, access: Ac
     put(work, `wasm_store_${access.cell}(${place}, ${cast});`);
     return;
   }
-  push(work, statement(work, access.type, `${access.cast}wasm_load_${access.cell}(${place})`));
+  const loaded = statement(work, access.type, `${access.cast}wasm_load_${access.cell}(${place})`);
+  const most = access.type === "i32" ? MOST_LOADED[access.cell] : undefined;
+  push(work, most === undefined || signed(access) ? loaded : { ...loaded, most });
 }

@@ -6,10 +6,11 @@ import { bitsOf } from "./decode.ts";
 import { prototype, translateFunction } from "./function.ts";
 import { exportPrototype, globalPrototype } from "./header.ts";
 import { type LineMap, readLineMap } from "./lines.ts";
-import { type DataSegment, type Module, sameType, type WasmFunction } from "./module.ts";
+import type { DataSegment, Module, WasmFunction } from "./module.ts";
 import { importName, internalName } from "./names.ts";
 import { C_TYPES, constantText, HOST_TYPES } from "./operands.ts";
 import { PRELUDE, SEGMENTS } from "./prelude.ts";
+import { table } from "./table.ts";
 import type { Plan } from "./work.ts";
 
 export interface Parts {
@@ -68,7 +69,7 @@ export function emitSource(parts: Parts): string {
       .filter(({ imported }) => imported)
       .map((f) => importWrapper(plan, f))
       .join("\n"),
-    table(parts),
+    table(module, plan),
     ...functions(parts),
     data(parts),
     exported(module, plan),
@@ -140,36 +141,6 @@ function importWrapper(plan: Plan, target: WasmFunction): string {
   const call = `${importName(imported)}(${values});`;
   const cast = type.result ? `return (${C_TYPES[type.result]})` : "";
   return `${prototype(plan, target)} { ${cast}${call} }`;
-}
-
-function table({ module, plan }: Parts): string {
-  if (!module.table) return module.table === 0 ? tableOf(["{0, NULL}"]) : "";
-  const entries: (number | undefined)[] = Array.from({ length: module.table });
-  for (const { offset, functions } of module.elements) {
-    const first = Number(BigInt.asUintN(32, bitsOf(module, offset)));
-    functions.forEach((index, position) => {
-      entries[first + position] = index;
-    });
-  }
-  return tableOf(
-    entries.map((index) => {
-      const target = index === undefined ? undefined : module.functions[index];
-      if (!target) return "{0, NULL}";
-      const type = module.types.findIndex((candidate) => sameType(candidate, target.type));
-      return `{${plan.typeNumbers[type]}, (void (*)(void))${plan.names[target.index]}}`;
-    }),
-  );
-}
-
-function tableOf(entries: readonly string[]): string {
-  return [
-    "static const struct {",
-    "  uint32_t type;",
-    "  void (*function)(void);",
-    "} wasm_table[] = {",
-    ...entries.map((entry) => `  ${entry},`),
-    "};",
-  ].join("\n");
 }
 
 function functions({ module, plan, bodies }: Parts): string[] {

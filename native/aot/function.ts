@@ -191,12 +191,10 @@ function translateCall(work: Work, index: number): void {
   callWith(work, target.type, work.plan.names[index] ?? "");
 }
 
-function callWith(work: Work, type: FunctionType, callee: string): void {
+function callWith(work: Work, type: FunctionType, callee: string, first?: Operand): void {
   const values = [...type.params].reverse().map((param) => pop(work, param));
-  const call = `${callee}(${values
-    .reverse()
-    .map((value) => value.text)
-    .join(", ")})`;
+  const all = [...(first ? [first] : []), ...values.reverse()];
+  const call = `${callee}(${all.map((value) => value.text).join(", ")})`;
   if (type.result) push(work, statement(work, type.result, call));
   else put(work, `${call};`);
 }
@@ -208,11 +206,9 @@ function translateIndirectCall(work: Work, index: number): void {
   if (module.table === undefined) throw invalid("there is no table", work.current.at);
   const entry = simple(work, pop(work, "i32"));
   checkStack(work);
-  const wrong = `${entry.text} >= ${tableEntries}u || wasm_table[${entry.text}].type != ${typeNumbers[index]}`;
+  const wrong = `${entry.text} >= ${tableEntries}u || wasm_table[${entry.text}] != ${typeNumbers[index]}`;
   trapIf(work, wrong, "INDIRECT_CALL");
-  const params = type.params.map((param) => C_TYPES[param]).join(", ") || "void";
-  const result = type.result ? C_TYPES[type.result] : "void";
-  callWith(work, type, `((${result} (*)(${params}))wasm_table[${entry.text}].function)`);
+  callWith(work, type, `wasm_indirect_${typeNumbers[index]}`, entry);
 }
 
 function withMemory(work: Work): Work {

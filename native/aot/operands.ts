@@ -19,6 +19,8 @@ export interface Operand {
   readonly depth: number;
   /** Bits of a constant integer. */
   readonly constant?: bigint;
+  /** The value, unsigned, is never more than this; absent when nothing is known. */
+  readonly most?: number;
   /** The value is another one, by its key, plus a constant. */
   readonly sum?: { readonly key: string; readonly add: number };
 }
@@ -48,7 +50,9 @@ export function constant(type: ValueType, bits: bigint): Operand {
   const text = constantText(type, bits);
   const integer = type === "i32" || type === "i64";
   const plain = { type, text, key: text, locals: [], depth: 0 };
-  return integer ? { ...plain, constant: BigInt.asUintN(type === "i32" ? 32 : 64, bits) } : plain;
+  if (!integer) return plain;
+  const unsigned = BigInt.asUintN(type === "i32" ? 32 : 64, bits);
+  return { ...plain, constant: unsigned, ...(type === "i32" ? { most: Number(unsigned) } : {}) };
 }
 
 /** Floats in decimal with all digits that tell them apart; what decimal cannot say as bits. */
@@ -82,6 +86,7 @@ export function compute(operation: Numeric, operands: readonly Operand[]): Opera
   const zeroTest = operation.name === "i32.eqz" && operands[0]?.truth;
   const code = zeroTest ? `!(${zeroTest})` : fill((operand) => operand.text);
   const sum = sumOf(operation, operands);
+  const most = mostOf(operation, operands);
   return {
     type: operation.result,
     text: operation.truth ? `((uint32_t)(${code}))` : `(${code})`,
@@ -90,7 +95,29 @@ export function compute(operation: Numeric, operands: readonly Operand[]): Opera
     depth: depthOf(operands),
     ...(operation.truth ? { truth: code } : {}),
     ...(sum ? { sum } : {}),
+    ...(most === undefined ? {} : { most }),
   };
+}
+
+const LARGEST = 0xffff_ffff;
+
+/** How large a result can be; of masks, shifts and sums, which is what indexes of tables are made of. */
+function mostOf(operation: Numeric, [first, second]: readonly Operand[]): number | undefined {
+  const [one = LARGEST, other = LARGEST] = [first?.most, second?.most];
+  const fixed = second?.constant === undefined ? undefined : Number(second.constant);
+  const exact = (most: number) => (most < LARGEST ? most : undefined);
+  switch (operation.name) {
+    case "i32.and":
+      return exact(Math.min(one, other));
+    case "i32.add":
+      return exact(one + other);
+    case "i32.shl":
+      return fixed === undefined ? undefined : exact(one * 2 ** (fixed & 31));
+    case "i32.shr_u":
+      return fixed === undefined ? undefined : exact(Math.floor(one / 2 ** (fixed & 31)));
+    default:
+      return operation.truth && operation.result === "i32" ? 1 : undefined;
+  }
 }
 
 const MOST_ADDED = 1 << 20;

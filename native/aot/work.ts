@@ -111,13 +111,14 @@ export function bind(work: Work, operand: Operand, prefix = "t"): Operand {
   const type = operand.type === "any" ? "i32" : operand.type;
   const name = fresh(work, prefix);
   put(work, `const ${C_TYPES[type]} ${name} = ${withoutParentheses(operand.text)};`);
-  const { constant: bits, sum } = operand;
+  const { constant: bits, sum, most } = operand;
   const key = operand.key.length > LONGEST_KEY ? name : operand.key;
   return {
     ...named(type, name),
     key,
     ...(bits === undefined ? {} : { constant: bits }),
     ...(sum ? { sum } : {}),
+    ...(most === undefined ? {} : { most }),
   };
 }
 

@@ -9,13 +9,13 @@ import { DPS_ROOT, ENDPOINT, startService } from "../device/dps.ts";
 import {
   BUTTON_A,
   CAPABILITIES,
-  LED,
   manifest,
   startDevice,
   TENANT,
   type TestDevice,
 } from "../device/support.ts";
 import { HUB_NAME } from "../hub/support.ts";
+import { ended, linesOf, liveThrough } from "./scenario.ts";
 import { buildApp, buildFolder } from "./support.ts";
 
 const test = suite<{ device: TestDevice }>("the body native, with address sanitizer");
@@ -58,86 +58,9 @@ const imageOf = (
   ...(body === "native" ? { native: program } : {}),
 });
 
-/** What the app logged, and how it ended: no frames, no times. */
-const linesOf = (device: TestDevice) =>
-  device.lines
-    .filter(({ source, text }) => source === "app" || text.startsWith("the app ended"))
-    .map(({ level, text }) => `${level} ${text}`);
-
-async function ended(device: TestDevice) {
-  await device.until(() => device.os.status().lastExitCode !== null);
-  return device.os.status().lastExitCode;
-}
-
-/** Boot, twin, button, method, message, restart, trap: each step waits for what the last one logs. */
-async function scenario(body: Body) {
-  const device = await startDevice({ withHub: true });
-  const hub = device.lab?.hub;
-  const logged = (text: string, times = 1) =>
-    device.until(() => linesOf(device).filter((line) => line.endsWith(` ${text}`)).length >= times);
-  const invoke = async (methodName: string, payload: string) => {
-    let result: unknown;
-    hub?.connections
-      .invoke(device.deviceId, {
-        ...{ methodName, payload },
-        ...{ responseTimeoutMs: 3_600_000, connectTimeoutMs: 3_600_000 },
-      })
-      .then(
-        (answer) => {
-          result = answer;
-        },
-        (error) => {
-          result = error;
-        },
-      );
-    await device.until(() => result);
-    return result;
-  };
-  await device.os.install(imageOf(trace, body, ["--Hostname", HUB_NAME, "--greeting", "Grüße"]));
-  await logged("after");
-  await logged("connection true 6");
-  await logged("mode none");
-  hub?.twins.patch(device.deviceId, { desired: { mode: "night" } });
-  await logged("mode night");
-  device.board.set(BUTTON_A, 0);
-  await logged("button 0");
-  device.board.set(BUTTON_A, 1);
-  await logged("button 1");
-  const levels = [device.board.level(LED)];
-  await device.until(() => device.telemetry().length === 1);
-  const answers = [await invoke("echo", '"hello"'), await invoke("silent", "")];
-  const message = { body: Buffer.from("Tür zu"), properties: { urgency: "very high" } };
-  hub?.c2d.enqueue(device.deviceId, message);
-  await logged("message Tür zu very high");
-  device.network.setUp(false);
-  await logged("connection false 4");
-  device.network.setUp(true);
-  await logged("mode night", 2);
-  await device.os.startApp();
-  await logged("mode night", 3);
-  await device.until(() => linesOf(device).filter((line) => line === "info after").length === 2);
-  const connected = device.os.status().hubConnected;
-  void invoke("fail", "null").catch(() => {});
-  await device.until(() => device.os.status().lastExitCode === 65);
-  const twin = hub?.twins.get(device.deviceId);
-  const { mode, ...reported } = (twin?.reported.values ?? {}) as Record<string, unknown>;
-  const result = {
-    lines: linesOf(device),
-    answers,
-    levels,
-    connected,
-    reported,
-    telemetry: device.telemetry(),
-    modelId: twin?.modelId,
-    refusals: hub?.refusals.list().length,
-  };
-  await device.stop();
-  return result;
-}
-
 test("boot, twin, button, method, message, storage and trap leave the trace of the body wasm", async () => {
-  const native = await scenario("native");
-  const wasm = await scenario("wasm");
+  const native = await liveThrough((args) => imageOf(trace, "native", args));
+  const wasm = await liveThrough((args) => imageOf(trace, "wasm", args));
   assert.equal(native.lines, wasm.lines);
   assert.equal(native, wasm);
   assert.ok(native.lines.includes("info boot 2"), "storage outlived the restart");

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CompiledApp } from "../../host-sim/compiler/compile.ts";
@@ -30,6 +30,12 @@ export async function buildApp(options: {
   const file = join(folder, "bin", `app-${name}`);
   copyFileSync(built.file, file);
   return { ...built, file };
+}
+
+/** From now on what is built in this folder tells every call between app and host. */
+export function traceCalls(folder: string, preset: Preset): void {
+  const args = ["--preset", preset, "-B", folder, "-DSPHERULE_TRACE=ON"];
+  execFileSync("cmake", args, { cwd: packageFolder(), stdio: ["ignore", "ignore", "inherit"] });
 }
 
 /** Builds the C program that calls the libraries. */

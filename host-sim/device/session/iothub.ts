@@ -13,6 +13,7 @@ import {
   type HubClientOptions,
   type HubTarget,
 } from "../hub-client/client.ts";
+import { heardProperties } from "./properties.ts";
 
 const LARGEST_MESSAGE = 262_144;
 const LARGEST_REPORT = 32_768;
@@ -85,7 +86,7 @@ export function createIothub(options: IothubOptions) {
     },
     desired: (kind, json) => emitWith(abi.EVENT_DESIRED, kind, json.length, { desired: json }),
     message: (body, properties) => {
-      const message = { body, properties: Buffer.from(properties) };
+      const message = { body, properties: Buffer.from(heardProperties(properties)) };
       emitWith(abi.EVENT_MESSAGE, 0, body.length, { message });
     },
     method: (name, payload, requestId) => {

@@ -1,0 +1,120 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { CompiledApp } from "../../host-sim/compiler/compile.ts";
+import type { AppImage, NativeProgram } from "../../host-sim/device/app.ts";
+import { compileFixture } from "../assembly/support.ts";
+import { CAPABILITIES, manifest, startDevice } from "../device/support.ts";
+import { assemble } from "../native/aot/support.ts";
+import { ended, linesOf, liveThrough, traceOf } from "./scenario.ts";
+import { buildApp, buildFolder, traceCalls } from "./support.ts";
+import { tracingV8 } from "./trace-v8.ts";
+
+const test = suite("the same in V8, as a program here and as one for the device's ABI");
+
+const BODIES = { native: "linux-release", arm: "arm-lab" } as const;
+type Body = keyof typeof BODIES;
+
+/** No compiler of ours makes it: AssemblyScript's conversions saturate. */
+const CONVERSION = `(module (memory (export "memory") 1 1)
+  (global $nan (mut f64) (f64.const nan))
+  (func (export "start") (drop (i32.trunc_f64_s (global.get $nan))))
+  (func (export "onTimer") (param i32)) (func (export "onEvent") (param i32 i32 i32))
+  (func (export "collect")) (func (export "abiVersion") (result i32) (i32.const 1)))`;
+
+interface Fixture {
+  readonly app: CompiledApp | { readonly wasm: Uint8Array; readonly sourceMap: string };
+  readonly programs: Readonly<Record<Body, NativeProgram>>;
+}
+
+const NO_MAP = JSON.stringify({ version: 3, sources: [], names: [], mappings: "" });
+
+async function prepare(name: string, given?: CompiledApp): Promise<Fixture> {
+  const app = given ?? (await compileFixture(name));
+  const build = (body: Body) =>
+    buildApp({
+      ...{ folder: buildFolder(`same-${body}`), preset: BODIES[body] },
+      ...{ name, app, manifest: manifest() },
+    });
+  return { app, programs: { native: await build("native"), arm: await build("arm") } };
+}
+
+for (const [body, preset] of Object.entries(BODIES)) {
+  traceCalls(buildFolder(`same-${body}`), preset);
+}
+const trace = await prepare("trace");
+const faults = await prepare("faults");
+const conversion = await prepare("conversion", {
+  wasm: await assemble(CONVERSION),
+  sourceMap: NO_MAP,
+} as CompiledApp);
+
+const imageOf = ({ app, programs }: Fixture, args: string[], body?: Body): AppImage => ({
+  manifest: manifest(args, CAPABILITIES),
+  ...app,
+  ...(body ? { native: programs[body] } : {}),
+});
+
+test("one life: the same calls with the same numbers and memory, and the same outside", async () => {
+  const v8 = await tracingV8((calls) =>
+    liveThrough(
+      (args) => imageOf(trace, args),
+      () => calls,
+    ),
+  );
+  const expected = { ...v8.result, trace: v8.trace };
+  assert.ok(expected.trace.length > 200, `${expected.trace.length} lines`);
+  for (const body of ["native", "arm"] as const) {
+    const seen = await liveThrough((args) => imageOf(trace, args, body), traceOf);
+    assert.equal(differing(seen.trace, expected.trace), [], body);
+    assert.equal(seen, expected, body);
+  }
+});
+
+/** The lines from the first one that differs, few enough to read. */
+function differing(one: readonly string[], other: readonly string[]) {
+  const first = Array.from({ length: Math.max(one.length, other.length) }).findIndex(
+    (_, index) => one[index] !== other[index],
+  );
+  return first < 0 ? [] : [one.slice(first, first + 12), other.slice(first, first + 12)];
+}
+
+/** How the app comes to its end: its calls, its log, its exit code. */
+async function fail(image: AppImage) {
+  const device = await startDevice();
+  await device.os.install(image);
+  const code = await ended(device);
+  await device.os.stopApp();
+  const lines = linesOf(device);
+  const calls = traceOf(device);
+  await device.stop();
+  return { code, lines, calls };
+}
+
+for (const [fault, code] of [
+  ["unreachable", 64],
+  ["throw", 65],
+  ["index", 65],
+  ["memory", 66],
+  ["bounds", 67],
+  ["divide", 68],
+  ["overflow", 69],
+  ["conversion", 70],
+  ["indirect", 71],
+  ["stack", 72],
+  ["exit", 5],
+  ["pin", 65],
+  ["twice", 65],
+] as const) {
+  test(`${fault}: the same calls up to exit code ${code}`, async () => {
+    const fixture = fault === "conversion" ? conversion : faults;
+    const v8 = await tracingV8(() => fail(imageOf(fixture, [fault])));
+    assert.is(v8.result.code, code);
+    for (const body of ["native", "arm"] as const) {
+      const seen = await fail(imageOf(fixture, [fault], body));
+      assert.equal(seen.calls, v8.trace, body);
+      assert.is(seen.code, code, body);
+    }
+  });
+}
+
+test.run();
