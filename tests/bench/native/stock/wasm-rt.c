@@ -6,7 +6,7 @@
 
 static uint8_t memory_bytes[65536];
 static wasm_rt_funcref_t table_entries[256];
-_Thread_local uint32_t wasm_rt_call_stack_depth;
+uint32_t wasm_rt_call_stack_depth;
 w2c_app stock_app;
 
 WASM_RT_NO_RETURN void wasm_rt_trap(wasm_rt_trap_t kind) { wasm_trap(64 + (uint32_t)kind, 0); }

@@ -58,7 +58,7 @@ typedef struct {
   uint32_t max_size, size;
 } wasm_rt_externref_table_t;
 
-extern _Thread_local uint32_t wasm_rt_call_stack_depth;
+extern uint32_t wasm_rt_call_stack_depth;
 WASM_RT_NO_RETURN void wasm_rt_trap(wasm_rt_trap_t kind);
 bool wasm_rt_is_initialized(void);
 void wasm_rt_allocate_memory(wasm_rt_memory_t *memory, uint64_t pages, uint64_t most, bool is64, uint32_t page);
