@@ -115,7 +115,9 @@ function enrollmentFrom(
 
 /** A client that changes an enrollment sends back what it read, where certificates are left out. */
 function attestationOf(body: JsonObject, kind: Kind, before: Enrollment | undefined): Attestation {
-  if (before && JSON.stringify(body.attestation).includes('"info"')) return before.attestation;
+  if (before && JSON.stringify(body.attestation ?? null).includes('"info"')) {
+    return before.attestation;
+  }
   const bare = isObject(body.attestation) && body.attestation.symmetricKey === undefined;
   if (before?.attestation.type === "symmetricKey" && bare) return before.attestation;
   return attestationFrom(body.attestation, kind);

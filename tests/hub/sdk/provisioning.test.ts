@@ -381,6 +381,11 @@ test("an enrollment that exists is not overwritten without its etag", async ({ l
   await errorOf(service(lab).createOrUpdateEnrollmentGroup(body));
 });
 
+test("a change that leaves the attestation out is refused as a bad request", ({ lab }) => {
+  addGroup(lab);
+  assert.throws(() => lab.dps.groups.put("group", {}, "*"), /An enrollment has an attestation/);
+});
+
 test("the service client reads and deletes a registration", async ({ lab }) => {
   addGroup(lab);
   await register(lab, { id: "d1" });
