@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type RequestOptions, request } from "node:https";
 import { LabError } from "../errors.ts";
+import { shortName } from "../hub/names.ts";
 import { createSasToken } from "../hub/service/sas.ts";
 import type { LabContext } from "./context.ts";
 
@@ -35,7 +36,7 @@ export function dpsRest(lab: LabContext): Rest {
 
 /** Management routes, relative to the hub's or the provisioning service's resource. */
 export function managementRest(lab: LabContext, resource: "hub" | "dps"): Rest {
-  const name = lab.endpoints.hub.hostName.split(".")[0];
+  const name = shortName(lab.endpoints.hub.hostName);
   const type = resource === "hub" ? `IotHubs/${name}` : "provisioningServices/spherule-dps";
   const base = `/subscriptions/lab/resourceGroups/lab/providers/Microsoft.Devices/${type}`;
   const call = rest(lab, "management.azure.com", MANAGEMENT_API, "Bearer lab");

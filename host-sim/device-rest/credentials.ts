@@ -5,10 +5,9 @@ import {
   issueServerCertificate,
   loadAuthority,
   type ServerCredentials,
-  type StoredAuthority,
   storeAuthority,
 } from "../pki/index.ts";
-import type { Store } from "../store/index.ts";
+import { madeOnce, type Store } from "../store/index.ts";
 
 /** The name that official clients ask every device for. */
 export const DEVICE_NAME = "*.devices.sphere.azure.local";
@@ -16,9 +15,7 @@ export const DEVICE_NAME = "*.devices.sphere.azure.local";
 /** The CA of the virtual device's server certificate, made once for a state. */
 export function deviceAuthority(store: Store): Authority {
   const key = "device-rest/authority";
-  const stored = store.get<StoredAuthority>(key) ?? storeAuthority(createServerRoot());
-  store.put(key, stored);
-  return loadAuthority(stored);
+  return loadAuthority(madeOnce(store, key, () => storeAuthority(createServerRoot())));
 }
 
 /** @param address where the server listens; clients may dial it by number too */

@@ -8,23 +8,34 @@ export interface Match<Handler> {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** Compiles `GET /devices/:deviceId` → handler into a look-up; the first that fits is taken. */
-export function compileRoutes<Handler>(routes: Readonly<Record<string, Handler>>) {
+/**
+ * Compiles `GET /devices/:deviceId` → handler into a look-up; the first that fits is taken.
+ * @param decode turns a part of the path into a parameter; broken escapes stay as they are if absent
+ */
+export function compileRoutes<Handler>(
+  routes: Readonly<Record<string, Handler>>,
+  decode: (part: string) => string = decodePart,
+) {
   const compiled = Object.entries(routes).map(([route, handler]) => {
     const [method = "", path = ""] = route.split(" ");
     const source = path.replace(/[.$()*+?]/g, "\\$&").replace(/:(\w+)/g, "(?<$1>[^/]+)");
     return { method, route, handler, pattern: new RegExp(`^${source}/?$`, "i") };
   });
-  return (method: string, path: string): Match<Handler> | undefined => {
-    for (const { pattern, handler, route, ...each } of compiled) {
-      const match = each.method === method && pattern.exec(path);
-      if (!match) continue;
-      const parameters = Object.fromEntries(
-        Object.entries(match.groups ?? {}).map(([name, text]) => [name, decodePart(text)]),
-      );
-      return { handler, route, parameters };
-    }
-    return undefined;
+  return {
+    find(method: string, path: string): Match<Handler> | undefined {
+      for (const { pattern, handler, route, ...each } of compiled) {
+        const match = each.method === method && pattern.exec(path);
+        if (!match) continue;
+        const parameters = Object.fromEntries(
+          Object.entries(match.groups ?? {}).map(([name, text]) => [name, decode(text)]),
+        );
+        return { handler, route, parameters };
+      }
+      return undefined;
+    },
+    /** What a path may be asked with. */
+    methods: (path: string): string[] =>
+      compiled.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method),
   };
 }
 

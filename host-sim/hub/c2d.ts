@@ -107,8 +107,11 @@ export function createCloudToDevice(store: Store, clock: Clock, listeners: Cloud
     return token;
   }
 
+  const held = (deviceId: string, token: string) =>
+    queued(deviceId).find((each) => lockOf(deviceId, each.sequence)?.token === token);
+
   function holderOf(deviceId: string, token: string): QueuedMessage {
-    const found = queued(deviceId).find((each) => lockOf(deviceId, each.sequence)?.token === token);
+    const found = held(deviceId, token);
     if (found) return found;
     throw new HubError("DeviceMessageLockLost", "The message is locked no longer by this token");
   }
@@ -172,8 +175,11 @@ export function createCloudToDevice(store: Store, clock: Clock, listeners: Cloud
       const [message] = waiting(deviceId);
       return message && { message, token: lock(deviceId, message) };
     },
-    holds: (deviceId: string, token: string): boolean =>
-      queued(deviceId).some((each) => lockOf(deviceId, each.sequence)?.token === token),
+    /** Completes a message that may have expired or been purged in the device's hands. */
+    acknowledge(deviceId: string, token: string): void {
+      const message = held(deviceId, token);
+      if (message) settle(deviceId, message, "Success");
+    },
     complete: (deviceId: string, token: string) =>
       settle(deviceId, holderOf(deviceId, token), "Success"),
     reject: (deviceId: string, token: string) =>
@@ -191,7 +197,7 @@ export function createCloudToDevice(store: Store, clock: Clock, listeners: Cloud
     },
     /** The connection that had the message is gone; it waits again, uncounted. */
     release(token: string): void {
-      for (const [name, held] of locks) if (held.token === token) locks.delete(name);
+      for (const [name, lock] of locks) if (lock.token === token) locks.delete(name);
     },
     /** @returns how many messages were dropped */
     purge(deviceId: string): number {

@@ -22,22 +22,42 @@ export interface LimitOptions {
 /** No tier: nothing is counted. */
 export type Limits = ReturnType<typeof createLimits>;
 
-type Rate = (units: number) => number;
-const small = { registry: (units: number) => (100 / 60) * units, sends: atLeast(100, 12) };
+/** At least `floor` a second, and `each` a second for each unit. */
+interface Rate {
+  readonly floor?: number;
+  readonly each: number;
+}
+
+const S1: Readonly<Record<Operation, Rate>> = {
+  registry: { each: 100 / 60 },
+  connections: { floor: 100, each: 12 },
+  telemetry: { floor: 100, each: 12 },
+  messages: { each: 100 / 60 },
+  queries: { each: 20 / 60 },
+  twinReads: { floor: 100, each: 0 },
+  twinUpdates: { floor: 50, each: 0 },
+};
 
 /** Operations a second of a hub, as Microsoft's table of quotas and throttling gives them. */
 const RATES: Readonly<Record<Tier, Readonly<Record<Operation, Rate>>>> = {
-  F1: ratesOf(small.registry, small.sends, small.registry, each(20 / 60), fixed(100), fixed(50)),
-  S1: ratesOf(small.registry, small.sends, small.registry, each(20 / 60), fixed(100), fixed(50)),
-  S2: ratesOf(
-    small.registry,
-    each(120),
-    small.registry,
-    each(20 / 60),
-    atLeast(100, 10),
-    atLeast(50, 5),
-  ),
-  S3: ratesOf(each(5000 / 60), each(6000), each(5000 / 60), each(1000 / 60), each(500), each(250)),
+  F1: S1,
+  S1,
+  S2: {
+    ...S1,
+    connections: { each: 120 },
+    telemetry: { each: 120 },
+    twinReads: { floor: 100, each: 10 },
+    twinUpdates: { floor: 50, each: 5 },
+  },
+  S3: {
+    registry: { each: 5000 / 60 },
+    connections: { each: 6000 },
+    telemetry: { each: 6000 },
+    messages: { each: 5000 / 60 },
+    queries: { each: 1000 / 60 },
+    twinReads: { each: 500 },
+    twinUpdates: { each: 250 },
+  },
 };
 
 /** Messages a day and unit, and the size in bytes that counts as one. */
@@ -69,7 +89,8 @@ export function createLimits(clock: Clock, logger: Logger, options: LimitOptions
     /** @throws HubError ThrottlingException, when limits are enforced */
     take(operation: Operation): void {
       if (!options) return;
-      const rate = RATES[options.tier][operation](options.units);
+      const { floor = 0, each } = RATES[options.tier][operation];
+      const rate = Math.max(floor, each * options.units);
       const size = Math.max(1, rate);
       const now = clock.now();
       const before = buckets.get(operation) ?? { level: size, time: now };
@@ -92,35 +113,4 @@ export function createLimits(clock: Clock, logger: Logger, options: LimitOptions
       over("quota", new HubError("IotHubQuotaExceeded", `more than ${allowed} messages today`));
     },
   };
-}
-
-function ratesOf(
-  registry: Rate,
-  sends: Rate,
-  messages: Rate,
-  queries: Rate,
-  twinReads: Rate,
-  twinUpdates: Rate,
-): Readonly<Record<Operation, Rate>> {
-  return {
-    registry,
-    connections: sends,
-    telemetry: sends,
-    messages,
-    queries,
-    twinReads,
-    twinUpdates,
-  };
-}
-
-function fixed(rate: number): Rate {
-  return () => rate;
-}
-
-function each(rate: number): Rate {
-  return (units) => rate * units;
-}
-
-function atLeast(floor: number, rate: number): Rate {
-  return (units) => Math.max(floor, rate * units);
 }

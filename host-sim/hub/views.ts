@@ -8,7 +8,6 @@ const NEVER = "0001-01-01T00:00:00Z";
 /** An identity as the registry's routes write it. */
 export function identityJson(hub: Hub, device: Device): JsonObject {
   const { authentication } = device;
-  const none = { primaryThumbprint: null, secondaryThumbprint: null };
   const keys = authentication.type === "sas" ? authentication.symmetricKey : undefined;
   return {
     deviceId: device.deviceId,
@@ -25,10 +24,16 @@ export function identityJson(hub: Hub, device: Device): JsonObject {
     cloudToDeviceMessageCount: hub.c2d.count(idOf(device)),
     authentication: {
       symmetricKey: keys ?? { primaryKey: null, secondaryKey: null },
-      x509Thumbprint: authentication.type === "selfSigned" ? authentication.x509Thumbprint : none,
+      x509Thumbprint: thumbprintsOf(device),
       type: authentication.type,
     },
   };
+}
+
+function thumbprintsOf({ authentication }: Device) {
+  return authentication.type === "selfSigned"
+    ? authentication.x509Thumbprint
+    : { primaryThumbprint: null, secondaryThumbprint: null };
 }
 
 function connectionJson(hub: Hub, device: Device) {
@@ -44,7 +49,6 @@ export function twinJson(hub: Hub, device: Device): JsonObject {
   const id = idOf(device);
   const twin = hub.twins.get(id);
   const { authentication } = device;
-  const none = { primaryThumbprint: null, secondaryThumbprint: null };
   return {
     deviceId: device.deviceId,
     ...(device.moduleId === undefined ? {} : { moduleId: device.moduleId }),
@@ -56,7 +60,7 @@ export function twinJson(hub: Hub, device: Device): JsonObject {
     lastActivityTime: device.lastActivityTime,
     cloudToDeviceMessageCount: hub.c2d.count(id),
     authenticationType: authentication.type,
-    x509Thumbprint: authentication.type === "selfSigned" ? authentication.x509Thumbprint : none,
+    x509Thumbprint: thumbprintsOf(device),
     modelId: twin.modelId,
     version: twin.version,
     tags: twin.tags,

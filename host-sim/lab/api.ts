@@ -37,7 +37,7 @@ const LARGEST_BODY = 2 * 1024 * 1024;
 
 /** The lab's own HTTP API, for the command line and the dashboard; loopback callers only. */
 export function createApiServer(options: ApiOptions): Service {
-  const find = compileRoutes(options.routes);
+  const { find } = compileRoutes(options.routes);
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", "http://lab");

@@ -11,6 +11,7 @@ import {
   type ListenerAddresses,
   type ListenerName,
 } from "../hub/listeners.ts";
+import { eventHubName, shortName } from "../hub/names.ts";
 import type { TrustStore } from "../imagepackage/index.ts";
 import type { Logger } from "../log.ts";
 import { issueServerCertificate } from "../pki/index.ts";
@@ -58,7 +59,7 @@ export async function startCloud(options: CloudOptions) {
   writeAtomically(caFile, root.certificate);
   const credentials = issueServerCertificate(root, {
     dns: [
-      ...[hubName, "localhost", eventHubName(hub), DPS_HOST, DPS_SERVICE_NAME],
+      ...[hubName, "localhost", eventHubName(hub.hostName), DPS_HOST, DPS_SERVICE_NAME],
       ...[MANAGEMENT_NAME, SERVICE_HOST],
     ],
     ip: ["127.0.0.1"],
@@ -101,7 +102,7 @@ export async function startCloud(options: CloudOptions) {
 /** `name:port` → `address:port` of everything that clients dial by its real name. */
 export function redirectsTo(hub: Hub, dps: Dps, addresses: ListenerAddresses) {
   const real = { 8883: "mqtt", 443: "https", 5671: "amqp" } as const;
-  const names = [hub.hostName, eventHubName(hub), DPS_HOST, dps.hostName, MANAGEMENT_NAME];
+  const names = [hub.hostName, eventHubName(hub.hostName), DPS_HOST, dps.hostName, MANAGEMENT_NAME];
   return Object.fromEntries(
     names.flatMap((name) =>
       Object.entries(real).map(([port, listener]) => {
@@ -112,14 +113,8 @@ export function redirectsTo(hub: Hub, dps: Dps, addresses: ListenerAddresses) {
   );
 }
 
-/** The name of the Event Hub-compatible endpoint. */
-export function eventHubName({ hostName }: Hub): string {
-  return `${hostName.split(".")[0]}.servicebus.windows.net`;
-}
-
 /** For `@azure/event-hubs` and other readers of the built-in endpoint. */
 export function eventHubConnectionString(hub: Hub): string {
   const { key } = hub.policies.find("iothubowner") ?? {};
-  const path = hub.hostName.split(".")[0];
-  return `Endpoint=sb://${eventHubName(hub)}/;SharedAccessKeyName=iothubowner;SharedAccessKey=${key};EntityPath=${path}`;
+  return `Endpoint=sb://${eventHubName(hub.hostName)}/;SharedAccessKeyName=iothubowner;SharedAccessKey=${key};EntityPath=${shortName(hub.hostName)}`;
 }

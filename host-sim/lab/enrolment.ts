@@ -7,35 +7,24 @@ import {
   manufactureDevice,
   type SecurityService,
 } from "../security-service/index.ts";
-import type { Store } from "../store/index.ts";
+import { madeOnce, type Store } from "../store/index.ts";
 
 /** The root of the lab's servers, made once for a state. */
 export function labServerRoot(store: Store): Authority {
-  return kept(store, "lab/server-root", () => storeAuthority(createServerRoot()), loadAuthority);
+  return loadAuthority(
+    madeOnce(store, "lab/server-root", () => storeAuthority(createServerRoot())),
+  );
 }
 
 /** The lab's own device with this number, from 1; made once for a state. */
 export function labDevice(store: Store, number = 1): ManufacturedDevice {
   const key = number === 1 ? "lab/device" : `lab/devices/${number}`;
-  return kept(store, key, manufactureDevice, (device) => device);
+  return madeOnce(store, key, manufactureDevice);
 }
 
 /** The first so many devices of the lab. */
 export function manufacture(store: Store, count: number): ManufacturedDevice[] {
   return Array.from({ length: count }, (_, index) => labDevice(store, index + 1));
-}
-
-function kept<Stored, Value>(
-  store: Store,
-  key: string,
-  make: () => Stored,
-  load: (stored: Stored) => Value,
-): Value {
-  const stored = store.get<Stored>(key);
-  if (stored !== undefined) return load(stored);
-  const made = make();
-  store.put(key, made);
-  return load(made);
 }
 
 export interface Enrolment {

@@ -2,7 +2,8 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { dirname, join } from "node:path";
 import { LabError, messageOf, systemErrorCode } from "../errors.ts";
 import { createSigner, createTrustStore, type Signer } from "../imagepackage/index.ts";
-import { createCertificate, generateKeyPair, privateKeyPem, splitPem } from "../pki/index.ts";
+import { ALWAYS_VALID, createSelfSigned, splitPem } from "../pki/index.ts";
+import { readIfThere } from "./read-if-there.ts";
 
 /** The folder of signing keys in a state folder. */
 export const SIGNING_FOLDER = "signing";
@@ -17,9 +18,6 @@ export interface DevelopmentKey {
   /** PEM file with key and certificate. */
   readonly file: string;
 }
-
-/** The lab's clock may stand anywhere. */
-const VALIDITY = { notBefore: Date.UTC(2020, 0, 1), notAfter: Date.UTC(2060, 0, 1) };
 
 /**
  * The development key of a state folder, made at the first use. It is a file of its own and not in
@@ -61,19 +59,12 @@ export function labTrustStore(
 
 function make(stateFolder: string): string {
   const file = fileIn(stateFolder);
-  const key = generateKeyPair("P-256");
   const subject = { O: "Spherule lab", CN: DEVELOPMENT_SIGNER };
-  const certificate = createCertificate({
-    subject,
-    issuer: subject,
-    publicKey: key.publicKey,
-    issuerKey: key,
-    ...VALIDITY,
-  });
+  const { certificate, privateKey } = createSelfSigned(subject, ALWAYS_VALID);
   mkdirSync(stateFolder, { recursive: true });
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.${process.pid}.new`;
-  writeFileSync(temporary, privateKeyPem(key.privateKey) + certificate, { mode: 0o600 });
+  writeFileSync(temporary, privateKey + certificate, { mode: 0o600 });
   try {
     // Fails when another process was quicker; then its key counts.
     linkSync(temporary, file);
@@ -83,13 +74,4 @@ function make(stateFolder: string): string {
     rmSync(temporary, { force: true });
   }
   return readFileSync(file, "utf8");
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
 }

@@ -3,13 +3,13 @@ import {
   existsSync,
   mkdirSync,
   openSync,
-  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { LabError, systemErrorCode } from "../errors.ts";
+import { readIfThere } from "./read-if-there.ts";
 
 /** The name of a lab's state folder inside a project. */
 export const STATE_FOLDER = ".spherule";
@@ -91,15 +91,6 @@ function isAlive(processId: number): boolean {
     return true;
   } catch (error) {
     return systemErrorCode(error) === "EPERM";
-  }
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return undefined;
-    throw error;
   }
 }
 

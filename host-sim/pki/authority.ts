@@ -31,7 +31,7 @@ export const loadAuthority = (stored: StoredAuthority): Authority => ({
  * The lab's servers are checked by clients on the wall clock (OpenSSL knows no other), while the lab's
  * clock may stand anywhere: their certificates are valid on both.
  */
-const SERVER_VALIDITY = { notBefore: Date.UTC(2020, 0, 1), notAfter: Date.UTC(2060, 0, 1) };
+export const ALWAYS_VALID = { notBefore: Date.UTC(2020, 0, 1), notAfter: Date.UTC(2060, 0, 1) };
 
 /** The root that signs the certificates of all of the lab's servers; users export it as CA file. */
 export function createServerRoot(): Authority {
@@ -42,7 +42,7 @@ export function createServerRoot(): Authority {
     issuer: subject,
     publicKey: key.publicKey,
     issuerKey: key,
-    ...SERVER_VALIDITY,
+    ...ALWAYS_VALID,
     authority: { pathLength: 0 },
   });
   return { subject, certificate, key };
@@ -65,7 +65,7 @@ export function issueServerCertificate(
     issuer: root.subject,
     publicKey: key.publicKey,
     issuerKey: root.key,
-    ...SERVER_VALIDITY,
+    ...ALWAYS_VALID,
     usage: "server",
     names,
   });

@@ -159,3 +159,11 @@ export function commonName(certificate: X509Certificate): string {
 export function thumbprint(certificate: X509Certificate, hash: "sha1" | "sha256" = "sha1"): string {
   return createHash(hash).update(certificate.raw).digest("hex").toUpperCase();
 }
+
+/** A certificate as requests carry it: PEM, or base64 of PEM or DER. For `parseCertificate`. */
+export function certificateBytes(text: string): string | Buffer {
+  if (text.includes("-----BEGIN")) return text;
+  const bytes = Buffer.from(text, "base64");
+  const pem = bytes.toString("latin1");
+  return pem.includes("-----BEGIN") ? pem : bytes;
+}

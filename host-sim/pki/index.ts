@@ -1,4 +1,5 @@
 export {
+  ALWAYS_VALID,
   type Authority,
   createServerRoot,
   issueServerCertificate,
@@ -9,6 +10,7 @@ export {
 } from "./authority.ts";
 export {
   type CertificateRequest,
+  certificateBytes,
   commonName,
   createCertificate,
   type Name,
@@ -19,4 +21,5 @@ export {
 export { type ChainProblem, type ChainRequest, type ChainResult, verifyChain } from "./chain.ts";
 export { generateKeyPair, type KeyPair, keyPairFromPem, privateKeyPem } from "./keys.ts";
 export { certificateBundle } from "./pkcs7.ts";
+export { createSelfSigned, type SigningKey } from "./self-signed.ts";
 export { type Peer, peerOf, tlsOptions } from "./tls.ts";

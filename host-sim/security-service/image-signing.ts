@@ -11,15 +11,10 @@ import {
   verifyImage,
 } from "../imagepackage/index.ts";
 import { sealImage } from "../imagepackage/signature.ts";
-import { createCertificate, generateKeyPair, privateKeyPem } from "../pki/index.ts";
+import { createSelfSigned, type SigningKey } from "../pki/index.ts";
+import { madeOnce } from "../store/index.ts";
 
 import { DAY_MS, type ServiceContext } from "./context.ts";
-
-/** Key and certificate of an image signer, in PEM. */
-export interface SigningKey {
-  readonly certificate: string;
-  readonly privateKey: string;
-}
 
 /** An uploaded package, signed for devices. */
 export interface SignedImage {
@@ -52,8 +47,7 @@ const NAME = "Spherule lab production signing";
  * with a development key. Real devices accept neither.
  */
 export function createImageSigning({ store, clock, developers }: ServiceContext) {
-  const production = store.get<SigningKey>(KEY) ?? newSigningKey(NAME, clock.now());
-  store.put(KEY, production);
+  const production = madeOnce(store, KEY, () => newSigningKey(NAME, clock.now()));
   const signer: Signer = createSigner(production.privateKey, production.certificate);
   const own = createTrustStore([{ name: NAME, certificate: production.certificate }]);
   const accepted = (): TrustStore => new Map([...(developers?.() ?? []), ...own]);
@@ -88,19 +82,9 @@ export function createImageSigning({ store, clock, developers }: ServiceContext)
   };
 }
 
-/** A self-signed certificate with its key, as image signers have. */
+/** A signer's key, valid from now on. */
 export function newSigningKey(commonName: string, now: number): SigningKey {
-  const key = generateKeyPair("P-256");
-  const subject = { CN: commonName };
-  const certificate = createCertificate({
-    subject,
-    issuer: subject,
-    publicKey: key.publicKey,
-    issuerKey: key,
-    notBefore: now,
-    notAfter: now + LIFETIME_MS,
-  });
-  return { certificate, privateKey: privateKeyPem(key.privateKey) };
+  return createSelfSigned({ CN: commonName }, { notBefore: now, notAfter: now + LIFETIME_MS });
 }
 
 function untrusted(verdict: string, who: string): LabError {

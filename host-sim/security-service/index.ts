@@ -8,7 +8,7 @@ export {
   type DeviceCertificate,
 } from "./device-certificates.ts";
 export type { Device, InstalledImage } from "./devices.ts";
-export { newSigningKey, type SigningKey } from "./image-signing.ts";
+export { newSigningKey } from "./image-signing.ts";
 export type { OsRelease } from "./os-releases.ts";
 export type { GroupPath } from "./products.ts";
 export { createSecurityService, type SecurityService } from "./security-service.ts";

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { TLSSocket } from "node:tls";
+import { readBody } from "../http/routes.ts";
 import { peerOf, type ServerCredentials, tlsOptions } from "../pki/index.ts";
 import { createServerService } from "../server-service.ts";
 import type { Service } from "../service.ts";
@@ -122,19 +123,14 @@ function checkVersion(query: URLSearchParams): void {
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += chunk.length;
-    if (size > LARGEST_BODY) {
-      const message = `The request's body has more than ${LARGEST_BODY} bytes.`;
-      throw new ArmError(413, "RequestContentTooLarge", message);
-    }
-    chunks.push(chunk);
+  const body = await readBody(request, LARGEST_BODY);
+  if (!body) {
+    const message = `The request's body has more than ${LARGEST_BODY} bytes.`;
+    throw new ArmError(413, "RequestContentTooLarge", message);
   }
-  if (size === 0) return undefined;
+  if (body.length === 0) return undefined;
   try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    return JSON.parse(body.toString("utf8"));
   } catch {
     throw new ArmError(400, "InvalidRequestContent", "The request's body is no JSON.");
   }

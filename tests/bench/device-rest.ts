@@ -6,7 +6,8 @@ import { readHardware, readManifest } from "../../host-sim/lab/app-image.ts";
 import type { LabDescription } from "../../host-sim/lab/description.ts";
 import { startLab } from "../../host-sim/lab.ts";
 import { packageFolder } from "../../host-sim/paths.ts";
-import { newSigningKey, type SigningKey } from "../../host-sim/security-service/index.ts";
+import type { SigningKey } from "../../host-sim/pki/index.ts";
+import { newSigningKey } from "../../host-sim/security-service/index.ts";
 import { compileFixture } from "../assembly/support.ts";
 import { makePackage } from "../security-service/support.ts";
 

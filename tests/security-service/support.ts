@@ -8,7 +8,11 @@ import {
   sealImage,
 } from "../../host-sim/imagepackage/signature.ts";
 import { silentLogger } from "../../host-sim/log.ts";
-import { createServerRoot, issueServerCertificate } from "../../host-sim/pki/index.ts";
+import {
+  createServerRoot,
+  issueServerCertificate,
+  type SigningKey,
+} from "../../host-sim/pki/index.ts";
 import {
   API_VERSION,
   createSecurityServer,
@@ -17,7 +21,6 @@ import {
   manufactureDevice,
   newSigningKey,
   type SecurityServerOptions,
-  type SigningKey,
 } from "../../host-sim/security-service/index.ts";
 import { openMemoryStore, type Store } from "../../host-sim/store/index.ts";
 

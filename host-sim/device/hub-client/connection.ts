@@ -1,4 +1,4 @@
-import { connect, type ErrorWithReasonCode, type IClientOptions, type MqttClient } from "mqtt";
+import { connect, type ErrorWithReasonCode, type MqttClient } from "mqtt";
 import {
   DESIRED_COMPLETE,
   DESIRED_PARTIAL,
@@ -8,6 +8,7 @@ import {
 import type { DeviceCredentials } from "../device-auth.ts";
 import type { Route } from "../network.ts";
 import { parseIncoming, topicsOf } from "./topics.ts";
+import { mutualTls } from "./transport.ts";
 
 /** What the connection tells of; all of it after `connected` and before `closed`. */
 export interface ConnectionEvents {
@@ -128,22 +129,14 @@ function clientOptions({ route, hostName, deviceId, modelId, credentials }: Conn
   const model = modelId && `&model-id=${encodeURIComponent(modelId)}`;
   const query = `?api-version=${API_VERSION}&DeviceClientType=${CLIENT_TYPE}${model}`;
   return {
-    protocol: "mqtts",
-    host: route.host,
-    port: route.port,
-    servername: hostName,
-    ...(route.ca ? { ca: route.ca } : {}),
-    key: credentials.key,
-    cert: credentials.certificate,
+    ...mutualTls(route, hostName, credentials),
     clientId: deviceId,
     username: `${hostName}/${deviceId}/${query}`,
     // The hub keeps the queue of messages and the subscriptions of a device between connections.
     clean: false,
     keepalive: KEEP_ALIVE_SECONDS,
-    reconnectPeriod: 0,
     resubscribe: false,
-    protocolVersion: 4,
-  } as IClientOptions;
+  };
 }
 
 function problemOf(error: Error | ErrorWithReasonCode): { reason: number; detail: string } {

@@ -2,6 +2,7 @@ import { connect, type ErrorWithReasonCode, type MqttClient } from "mqtt";
 import type { Clock, TimerHandle } from "../../clock/index.ts";
 import type { DeviceCredentials } from "../device-auth.ts";
 import type { Route } from "../network.ts";
+import { mutualTls } from "./transport.ts";
 
 /** The name that all devices dial; the id scope tells whose service is meant. */
 export const DPS_HOST = "global.azure-devices-provisioning.net";
@@ -135,17 +136,9 @@ function pollDelayMs(query: string): number {
 function connectTo(request: ProvisionRequest): MqttClient {
   const { route, hostName, idScope, registrationId, credentials } = request;
   return connect({
-    protocol: "mqtts",
-    host: route.host,
-    port: route.port,
-    servername: hostName,
-    ...(route.ca ? { ca: route.ca } : {}),
-    key: credentials.key,
-    cert: credentials.certificate,
+    ...mutualTls(route, hostName, credentials),
     clientId: registrationId,
     username: `${idScope}/registrations/${registrationId}/api-version=${API_VERSION}&ClientVersion=spherule`,
     clean: true,
-    reconnectPeriod: 0,
-    protocolVersion: 4,
   });
 }

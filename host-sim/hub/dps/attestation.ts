@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { parseCertificate, thumbprint } from "../../pki/index.ts";
+import { certificateBytes, parseCertificate, thumbprint } from "../../pki/index.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { DpsError } from "./errors.ts";
 
@@ -50,10 +50,8 @@ function pairOf(pair: JsonObject, read: (value: unknown) => string): string[] {
 function certificateFrom(value: unknown): string {
   const text = isObject(value) ? value.certificate : undefined;
   if (typeof text !== "string") throw bad("A certificate is a text in PEM or base64");
-  const decoded = text.includes("-----BEGIN") ? text : Buffer.from(text, "base64");
-  const pem = decoded.toString("latin1");
   try {
-    return parseCertificate(pem.includes("-----BEGIN") ? pem : (decoded as Buffer)).toString();
+    return parseCertificate(certificateBytes(text)).toString();
   } catch {
     throw bad("This is no X.509 certificate");
   }

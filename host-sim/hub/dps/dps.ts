@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../../clock/index.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
-import type { Store } from "../../store/index.ts";
+import { madeOnce, type Store } from "../../store/index.ts";
 import { type Certificates, createCertificates } from "../certificates.ts";
 import type { Hub } from "../hub.ts";
 import type { JsonObject } from "../json.ts";
@@ -53,12 +53,12 @@ export type Registrations = ReturnType<typeof createRegistrations>;
 /** A Device Provisioning Service without its listeners. */
 export function createDps(options: DpsOptions): Dps {
   const { hostName, store, clock, logger, hubs, retryAfterSeconds = 3 } = options;
-  const idScope = kept(
+  const idScope = madeOnce(
     store,
     "dps/id-scope",
     () => `0ne${randomBytes(4).toString("hex").toUpperCase()}`,
   );
-  const key = kept(store, "dps/key", () => randomBytes(64).toString("base64"));
+  const key = madeOnce(store, "dps/key", () => randomBytes(64).toString("base64"));
   const operations = new Map<string, OperationState>();
   const registrations = createRegistrations(store);
 
@@ -138,10 +138,4 @@ function disabled(operationId: string, registrationId: string, clock: Clock): Op
   const lastUpdatedDateTimeUtc = new Date(clock.now()).toISOString();
   const registrationState = { registrationId, status: "disabled", lastUpdatedDateTimeUtc };
   return { done: true, body: { operationId, status: "disabled", registrationState } };
-}
-
-function kept(store: Store, key: string, make: () => string): string {
-  const value = store.get<string>(key) ?? make();
-  store.put(key, value);
-  return value;
 }

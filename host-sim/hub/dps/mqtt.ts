@@ -17,40 +17,53 @@ export function createRegistrationEndpoint(dps: Dps): RegistrationEndpoint {
     claims: (packet) => (packet.username ?? "").includes("/registrations/"),
     accept(peer, packet) {
       const credentials = credentialsFrom(dps, peer, packet);
-      if (typeof credentials[0] === "string") {
-        const [reason, detail] = credentials as [RefusalReason, string];
+      if ("reason" in credentials) {
         const { address, stream } = peer;
-        dps.hubs[0].refusals.add({ deviceId: packet.clientId, address, reason, detail });
+        dps.hubs[0].refusals.add({ deviceId: packet.clientId, address, ...credentials });
         stream.end(generate({ cmd: "connack", returnCode: NOT_AUTHORIZED, sessionPresent: false }));
         return undefined;
       }
       peer.stream.write(generate({ cmd: "connack", returnCode: 0, sessionPresent: false }));
-      return createSpeaker(dps, peer, credentials[0] as RegistrationCredentials);
+      return createSpeaker(dps, peer, credentials);
     },
   };
 }
 
-type Outcome = readonly [RegistrationCredentials] | readonly [RefusalReason, string];
+interface Refused {
+  readonly reason: RefusalReason;
+  readonly detail: string;
+}
 
-function credentialsFrom(dps: Dps, peer: MqttPeer, packet: IConnectPacket): Outcome {
+const refused = (reason: RefusalReason, detail: string): Refused => ({ reason, detail });
+
+function credentialsFrom(
+  dps: Dps,
+  peer: MqttPeer,
+  packet: IConnectPacket,
+): RegistrationCredentials | Refused {
   const match = USER_NAME.exec(packet.username ?? "");
-  if (!match) return ["bad-user-name", `${packet.username} is not {scope}/registrations/{id}/….`];
+  if (!match)
+    return refused("bad-user-name", `${packet.username} is not {scope}/registrations/{id}/….`);
   const [, scope = "", id = ""] = match;
   if (scope.toLowerCase() !== dps.idScope.toLowerCase()) {
-    return ["wrong-scope", `The id scope is ${dps.idScope}, the device says ${scope}.`];
+    return refused("wrong-scope", `The id scope is ${dps.idScope}, the device says ${scope}.`);
   }
   if (packet.clientId.toLowerCase() !== id.toLowerCase()) {
-    return ["client-id-mismatch", `The client id is not the registration id ${id}.`];
+    return refused("client-id-mismatch", `The client id is not the registration id ${id}.`);
   }
   const registrationId = id.toLowerCase();
   const { leaf, presented } = peer.identify();
   if (leaf && commonName(leaf).toLowerCase() !== registrationId) {
     const name = commonName(leaf);
-    return ["name-mismatch", `The certificate is for ${name}, the registration id is ${id}.`];
+    return refused(
+      "name-mismatch",
+      `The certificate is for ${name}, the registration id is ${id}.`,
+    );
   }
   const token = packet.password?.toString("utf8") ?? "";
-  if (!leaf && token === "") return ["no-certificate", "There is no certificate and no token."];
-  return [{ leaf, presented, token, registrationId }];
+  if (!leaf && token === "")
+    return refused("no-certificate", "There is no certificate and no token.");
+  return { leaf, presented, token, registrationId };
 }
 
 function createSpeaker(

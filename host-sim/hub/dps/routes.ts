@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from "../json.ts";
 import type { HttpAnswer, HttpRequest, RouteGroup, Routes } from "../service/endpoint.ts";
 import { asObject, ifMatch } from "../service/json.ts";
 import type { ManagedResource } from "../service/management-routes.ts";
-import { problemWithToken } from "../service/sas.ts";
+import { isOnHost, problemWithToken } from "../service/sas.ts";
 import { certificatesOf } from "./attestation.ts";
 import type { Dps, OperationState } from "./dps.ts";
 import { type Enrollments, enrollmentJson } from "./enrollments.ts";
@@ -68,10 +68,7 @@ function requireOwner(dps: Dps, token: string): void {
   const problem = problemWithToken({
     token,
     keysOf: (policy) => (policy === "provisioningserviceowner" ? [dps.key] : []),
-    covers: (resource) => {
-      const host = resource.toLowerCase().split("/")[0]?.replace(/:\d+$/, "");
-      return [dps.hostName.toLowerCase(), "localhost", "127.0.0.1"].includes(host ?? "");
-    },
+    covers: (resource) => isOnHost(resource, [dps.hostName]),
     time: dps.clock.now(),
   });
   if (problem !== undefined) throw new DpsError("Unauthorized", problem);

@@ -238,8 +238,7 @@ export class MqttConnection implements DeviceConnection {
     if (!held) return;
     this.#inFlight.delete(packetId);
     this.#accepted.session.delivered.delete(held.sequence);
-    // The message may have expired or been purged in the device's hands.
-    if (this.hub.c2d.holds(this.id, held.token)) this.hub.c2d.complete(this.id, held.token);
+    this.hub.c2d.acknowledge(this.id, held.token);
   }
 
   /** What is sent in one turn leaves in one TLS record and one system call. */

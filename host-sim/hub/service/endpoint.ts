@@ -55,7 +55,7 @@ const LARGEST_BODY = 1024 * 1024;
 
 /** The HTTPS endpoint of hub, DPS and management: one port, told apart by the path. */
 export function createHttpsEndpoint(options: EndpointOptions): Service {
-  const groups = options.groups.map((group) => ({ group, find: compileRoutes(group.routes) }));
+  const groups = options.groups.map((group) => ({ group, ...compileRoutes(group.routes) }));
 
   async function serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = urlOf(incoming);

@@ -1,7 +1,11 @@
 import { HubError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
+import { eventHubName } from "../names.ts";
 import { type Handler, type HttpRequest, hubProblem, type RouteGroup } from "./endpoint.ts";
-import { type Permission, problemWithToken } from "./sas.ts";
+import { isOnHost, type Permission, problemWithToken } from "./sas.ts";
+
+/** Readers of events name the resource as a URL. */
+const SCHEME = /^(sb|amqps?|https?):\/\//i;
 
 /** A route with the permission that its caller's policy needs. */
 export type ServiceRoutes = Readonly<Record<string, readonly [Permission, Handler]>>;
@@ -49,18 +53,9 @@ export function problemWithPolicyToken(
   return problemWithToken({
     token,
     keysOf: () => [policy.key],
-    covers: (resource) => covers(resource, hub.hostName),
+    covers: (resource) =>
+      isOnHost(resource.replace(SCHEME, ""), [hub.hostName, eventHubName(hub.hostName)]),
     time: hub.clock.now(),
     keyText,
   });
-}
-
-/** The hub by its name or by the lab's address, or something below it. */
-function covers(resource: string, hostName: string): boolean {
-  const text = resource.toLowerCase().replace(/^(sb|amqps?|https?):\/\//, "");
-  const [host = ""] = text.split("/");
-  const name = host.replace(/:\d+$/, "");
-  const hub = hostName.toLowerCase();
-  const eventHub = `${hub.split(".")[0]}.servicebus.windows.net`;
-  return [hub, eventHub, "localhost", "127.0.0.1"].includes(name);
 }

@@ -1,8 +1,10 @@
+import { certificateBytes } from "../../pki/index.ts";
 import type { Certificates, RegisteredCertificate } from "../certificates.ts";
 import { HubError } from "../errors.ts";
 import { PARTITIONS } from "../events.ts";
 import type { Hub } from "../hub.ts";
 import { isObject, type JsonObject } from "../json.ts";
+import { shortName } from "../names.ts";
 import type { Handler, HttpAnswer, HttpRequest, RouteGroup, Routes } from "./endpoint.ts";
 import { asObject, ifMatch } from "./json.ts";
 
@@ -18,7 +20,7 @@ export interface ManagedResource {
 }
 
 export function managedHub(hub: Hub): ManagedResource {
-  const name = hub.hostName.split(".")[0] ?? hub.hostName;
+  const name = shortName(hub.hostName);
   return {
     name,
     type: "Microsoft.Devices/IotHubs",
@@ -125,7 +127,7 @@ function resourceRoutes(resource: ManagedResource): Routes {
       requireEtag(resource, request, "optional");
       const { certificate } = asObject(request.json());
       const name = request.parameters.name as string;
-      resource.certificates.verify(name, fromBase64(certificate));
+      resource.certificates.verify(name, certificateText(certificate));
       return shown(request);
     },
   };
@@ -142,7 +144,7 @@ function upload(
   if (exists) requireEtag(resource, request, "needed");
   const body = asObject(request.json());
   const properties = isObject(body.properties) ? body.properties : {};
-  certificates.add(name, fromBase64(properties.certificate), properties.isVerified === true);
+  certificates.add(name, certificateText(properties.certificate), properties.isVerified === true);
   return { ...shown(request), status: exists ? 200 : 201 };
 }
 
@@ -159,14 +161,11 @@ function requireEtag(
 }
 
 /** Text that is base64 of a certificate in PEM or DER form. */
-function fromBase64(text: unknown): Buffer | string {
+function certificateText(text: unknown): Buffer | string {
   if (typeof text !== "string" || text === "") {
     throw new HubError("ArgumentInvalid", "The certificate has to be a text in base64");
   }
-  if (text.includes("-----BEGIN")) return text;
-  const bytes = Buffer.from(text, "base64");
-  const pem = bytes.toString("latin1");
-  return pem.includes("-----BEGIN") ? pem : bytes;
+  return certificateBytes(text);
 }
 
 function etagOf({ thumbprint: print, isVerified, verificationCode }: RegisteredCertificate) {

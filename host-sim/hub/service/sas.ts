@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import type { Store } from "../../store/index.ts";
+import { madeOnce, type Store } from "../../store/index.ts";
 
 export type Permission = "RegistryRead" | "RegistryWrite" | "ServiceConnect" | "DeviceConnect";
 
@@ -23,14 +23,9 @@ const PERMISSIONS: Readonly<Record<string, readonly Permission[]>> = {
 };
 
 /** The hub's shared access policies; the keys are made on the spot and kept. */
-export function createPolicies(store: Store, hostName: string, prefix = "hub") {
-  const keyOf = (name: string) => {
-    const key = store.get<string>(`${prefix}/policies/${name}`);
-    if (key !== undefined) return key;
-    const made = randomBytes(32).toString("base64");
-    store.put(`${prefix}/policies/${name}`, made);
-    return made;
-  };
+export function createPolicies(store: Store, hostName: string) {
+  const keyOf = (name: string) =>
+    madeOnce(store, `hub/policies/${name}`, () => randomBytes(32).toString("base64"));
   const policies = new Map(
     Object.entries(PERMISSIONS).map(([name, permissions]): [string, Policy] => [
       name,
@@ -76,6 +71,13 @@ export interface TokenRequest {
 export function expiryOf(token: string): number | undefined {
   const seconds = /[ &]se=(\d+)/.exec(token)?.[1];
   return seconds === undefined ? undefined : Number(seconds) * 1000;
+}
+
+/** Whether a token's resource is one of these hosts, the lab's address, or something below them. */
+export function isOnHost(resource: string, hosts: readonly string[]): boolean {
+  const name = (resource.toLowerCase().split("/")[0] ?? "").replace(/:\d+$/, "");
+  const known = [...hosts.map((host) => host.toLowerCase()), "localhost", "127.0.0.1"];
+  return known.includes(name);
 }
 
 /** @returns why the token is refused, or undefined when it holds */

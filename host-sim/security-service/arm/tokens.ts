@@ -1,4 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { madeOnce } from "../../store/index.ts";
 import { HOUR_MS, type ServiceContext } from "../context.ts";
 import { ArmError } from "./errors.ts";
 
@@ -16,8 +17,7 @@ const KEY = "security-service/keys/tokens";
 
 /** Bearer tokens in the form of a JWT (HS256), made and checked by the lab on its own clock. */
 export function createTokens({ store, clock }: Pick<ServiceContext, "store" | "clock">) {
-  const secret = store.get<string>(KEY) ?? randomBytes(32).toString("base64");
-  store.put(KEY, secret);
+  const secret = madeOnce(store, KEY, () => randomBytes(32).toString("base64"));
 
   const signatureOf = (text: string) =>
     createHmac("sha256", Buffer.from(secret, "base64")).update(text).digest();
