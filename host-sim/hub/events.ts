@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock/index.ts";
-import type { Change, Store } from "../store/index.ts";
+import type { Store } from "../store/index.ts";
 import type { Device } from "./devices.ts";
 
 /** A stored device-to-cloud message, as readers of the events endpoint see it. */
@@ -17,23 +17,44 @@ export interface StoredMessage {
   readonly systemProperties: Readonly<Record<string, string>>;
 }
 
-export type NewMessage = Omit<StoredMessage, "sequenceNumber" | "enqueuedTime">;
+/** Who sends: the same object for all messages of a connection. */
+export interface Sender {
+  readonly deviceId: string;
+  readonly moduleId?: string;
+  /** What the hub notes on each message, among the system properties. */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface NewMessage {
+  readonly sender: Sender;
+  /** Base64 of the body. */
+  readonly body: string;
+  readonly properties: Readonly<Record<string, string | null>>;
+  readonly systemProperties: Readonly<Record<string, string>>;
+}
+
 export type Events = ReturnType<typeof createEvents>;
 
 /** As many as a new S1 hub has. */
 export const PARTITIONS = 4;
 /** How many messages are kept; the oldest go first. */
 const KEPT = 100_000;
+/** Old messages are looked for after so many new ones. */
+const TRIM_AFTER = 1_000;
+/** A segment is read as a whole. */
+const LONGEST_SEGMENT = 256;
+const NEXT = "hub/next-event";
+const PREFIX = "hub/events/";
 
 /** The partition of a device's messages: always the same, so that their order is kept. */
 export function partitionOf(deviceId: string): number {
   return (createHash("sha256").update(deviceId).digest()[0] ?? 0) % PARTITIONS;
 }
 
-/** The annotations that tell a reader who sent a message, and how it was authenticated. */
-export function connectionProperties(device: Device, modelId = ""): Record<string, string> {
+/** The sender that a device is, with annotations that tell how it was authenticated. */
+export function senderOf(device: Device, modelId = ""): Sender {
   const { deviceId, moduleId, generationId, authentication } = device;
-  return {
+  const annotations = {
     "iothub-connection-device-id": deviceId,
     ...(moduleId === undefined ? {} : { "iothub-connection-module-id": moduleId }),
     "iothub-connection-auth-generation-id": generationId,
@@ -45,41 +66,100 @@ export function connectionProperties(device: Device, modelId = ""): Record<strin
     "iothub-message-source": "Telemetry",
     ...(modelId ? { "dt-dataschema": modelId } : {}),
   };
+  return { deviceId, ...(moduleId === undefined ? {} : { moduleId }), annotations };
+}
+
+/** A message as it is kept, without what all of its sender's have in common. */
+interface Kept {
+  readonly enqueuedMs: number;
+  readonly body: string;
+  readonly properties: NewMessage["properties"];
+  readonly systemProperties: NewMessage["systemProperties"];
+}
+
+/**
+ * Messages that were stored together: a put costs more than many messages. It stands under the
+ * sequence number of its last one.
+ */
+interface Segment {
+  readonly senders: readonly Sender[];
+  readonly messages: readonly (Kept & { readonly sender: number })[];
 }
 
 interface Waiting {
-  readonly message: StoredMessage;
+  readonly sender: Sender;
+  readonly kept: Kept;
   readonly onStored: (() => void) | undefined;
+}
+
+const keyOf = (sequence: number) => PREFIX + String(sequence).padStart(12, "0");
+
+function segmentOf(batch: readonly Waiting[]): Segment {
+  const numbers = new Map<Sender, number>();
+  const messages = batch.map(({ sender, kept }) => {
+    const number = numbers.get(sender) ?? numbers.size;
+    numbers.set(sender, number);
+    return { sender: number, ...kept };
+  });
+  return { senders: [...numbers.keys()], messages };
+}
+
+function storedMessage(sequenceNumber: number, sender: Sender, kept: Kept): StoredMessage {
+  const { annotations, ...who } = sender;
+  const { enqueuedMs, body, properties, systemProperties } = kept;
+  return {
+    sequenceNumber,
+    enqueuedTime: new Date(enqueuedMs).toISOString(),
+    ...who,
+    body,
+    properties,
+    systemProperties: { ...systemProperties, ...annotations },
+  };
 }
 
 /** The built-in events endpoint: what devices sent, in order, until it is too old. */
 export function createEvents(store: Store, clock: Clock) {
-  const key = (sequence: number) => `hub/events/${String(sequence).padStart(12, "0")}`;
   const listeners = new Set<(message: StoredMessage) => void>();
-  let stored = store.get<number>("hub/next-event") ?? 0;
-  let next = stored;
   let queue: Waiting[] = [];
   let storing: Promise<void> = Promise.resolve();
+  let sinceTrim = 0;
 
-  function changesOf(batch: readonly Waiting[], end: number): Change[] {
-    const changes: Change[] = [["hub/next-event", end]];
-    for (const { message } of batch) {
-      changes.push([key(message.sequenceNumber), message]);
-      const oldest = message.sequenceNumber - KEPT;
-      if (oldest >= 0) changes.push([key(oldest), undefined]);
+  const next = () => store.get<number>(NEXT) ?? 0;
+
+  /** @returns the sequence number of the first; another process may have stored in between */
+  function keep(batch: readonly Waiting[]): number {
+    const first = next();
+    const end = first + batch.length;
+    for (let at = 0; at < batch.length; at += LONGEST_SEGMENT) {
+      const part = batch.slice(at, at + LONGEST_SEGMENT);
+      store.put(keyOf(first + at + part.length - 1), segmentOf(part));
     }
-    return changes;
+    store.put(NEXT, end);
+    sinceTrim += batch.length;
+    if (sinceTrim >= TRIM_AFTER) trim(end - KEPT);
+    return first;
+  }
+
+  function trim(oldest: number): void {
+    sinceTrim = 0;
+    const limit = keyOf(Math.max(0, oldest));
+    const old: string[] = [];
+    for (const key of store.keys(PREFIX)) {
+      if (key >= limit) break;
+      old.push(key);
+    }
+    for (const key of old) store.delete(key);
   }
 
   /** One transaction for all of a turn: a commit costs more than many writes. */
   async function storeQueue(): Promise<void> {
     const batch = queue;
-    const end = next;
     queue = [];
-    await store.putSoon(changesOf(batch, end));
-    stored = end;
-    for (const { message, onStored } of batch) {
-      onStored?.();
+    const first = await store.transactionSoon(() => keep(batch));
+    for (const { onStored } of batch) onStored?.();
+    if (listeners.size === 0) return;
+    for (const [index, { sender, kept }] of batch.entries()) {
+      const message = storedMessage(first + index, sender, kept);
       for (const listener of listeners) listener(message);
     }
   }
@@ -91,32 +171,34 @@ export function createEvents(store: Store, clock: Clock) {
     await Promise.all([storeQueue(), before]);
   }
 
-  function enqueue(message: NewMessage, onStored?: () => void): StoredMessage {
-    const enqueuedTime = new Date(clock.now()).toISOString();
-    const complete = { sequenceNumber: next++, enqueuedTime, ...message };
+  /** Keeps the message soon; `onStored` is called when it is, and may acknowledge it. */
+  function enqueue(message: NewMessage, onStored?: () => void): void {
     if (queue.length === 0) storing = storeSoon();
-    queue.push({ message: complete, onStored });
-    return complete;
+    const { sender, body, properties, systemProperties } = message;
+    const kept = { enqueuedMs: clock.now(), body, properties, systemProperties };
+    queue.push({ sender, kept, onStored });
   }
 
   return {
+    /** What the next message gets. */
     get nextSequenceNumber() {
-      return stored;
+      return next();
     },
-    /** When it resolves the message is kept. */
-    append: (message: NewMessage): Promise<StoredMessage> =>
-      new Promise((resolve) => {
-        const complete = enqueue(message, () => resolve(complete));
-      }),
-    /** Keeps the message soon; `onStored` is called when it is, and may acknowledge it. */
     enqueue,
+    /** When it resolves the message is kept. */
+    append: (message: NewMessage): Promise<void> =>
+      new Promise((resolve) => enqueue(message, resolve)),
     /** When it resolves all that came before is kept. */
     flush: (): Promise<void> => storing,
     /** Messages from `sequenceNumber` on that are kept now. */
     *read(sequenceNumber = 0): Iterable<StoredMessage> {
-      for (let at = Math.max(sequenceNumber, stored - KEPT, 0); at < stored; at++) {
-        const message = store.get<StoredMessage>(key(at));
-        if (message) yield message;
+      const from = Math.max(sequenceNumber, next() - KEPT, 0);
+      for (const [key, { senders, messages }] of store.entries<Segment>(PREFIX, keyOf(from))) {
+        const first = Number(key.slice(PREFIX.length)) - messages.length + 1;
+        for (const [index, kept] of messages.entries()) {
+          const sender = senders[kept.sender];
+          if (sender && first + index >= from) yield storedMessage(first + index, sender, kept);
+        }
       }
     },
     /** Calls `listener` for every message from now on; the answer ends it. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock/index.ts";
+import { type Clock, RealClock } from "../clock/index.ts";
 import type { Logger } from "../log.ts";
 import type { ServerCredentials } from "../pki/index.ts";
 import type { Address, Service } from "../service.ts";
@@ -45,7 +45,8 @@ export interface Listeners {
 
 /** All endpoints of a hub and its provisioning service. */
 export function createListeners(options: ListenerOptions): Listeners {
-  const { hub, dps, host, credentials, logger, ports = {}, transportClock } = options;
+  const { hub, dps, host, credentials, logger, ports = {} } = options;
+  const { transportClock = new RealClock() } = options;
   const at = (name: ListenerName) => ({ host, port: ports[name] ?? 0 });
   const mqtt = createAcceptor({
     hubs: dps?.hubs ?? [hub],
@@ -57,7 +58,7 @@ export function createListeners(options: ListenerOptions): Listeners {
   const { onUpgrade } = webSockets;
   const groups = routeGroups(hub, dps);
   const services: Readonly<Record<ListenerName, Service>> = {
-    mqtt: createMqttServer(mqtt, { ...at("mqtt"), credentials, logger }),
+    mqtt: createMqttServer(mqtt, { ...at("mqtt"), credentials, logger, transportClock }),
     https: createHttpsEndpoint({ ...at("https"), credentials, groups, onUpgrade }),
     amqp: createAmqpEndpoint(amqp, { ...at("amqp"), credentials }),
     plainAmqp: createAmqpEndpoint(amqp, at("plainAmqp")),

@@ -14,21 +14,16 @@ export function openFolderStore(folder: string): Store {
     get: (key) => database.get(key),
     put: (key, value) => void database.putSync(key, value),
     delete: (key) => void database.removeSync(key),
-    // LMDB's own thread commits; a commit in this one waits for the disk.
-    putSoon: async (changes) => {
-      await database.batch(() => {
-        for (const [key, value] of changes) {
-          if (value === undefined) database.remove(key);
-          else database.put(key, value);
-        }
-      });
-    },
-    entries: function* <T>(prefix: string) {
-      for (const { key, value } of database.getRange({ start: prefix, end: prefix + AFTER_ALL })) {
+    entries: function* <T>(prefix: string, from = prefix) {
+      for (const { key, value } of database.getRange({ start: from, end: prefix + AFTER_ALL })) {
         yield [key as string, value as T] as const;
       }
     },
+    keys: (prefix) =>
+      database.getKeys({ start: prefix, end: prefix + AFTER_ALL }) as Iterable<string>,
     transaction: (change) => database.transactionSync(change),
+    // LMDB's own thread commits; a commit in this one waits for the disk.
+    transactionSoon: (change) => database.childTransaction(change),
     copyTo: (target) => database.backup(target, true),
     close: () => database.close(),
   };

@@ -17,13 +17,15 @@ export function openMemoryStore(): Store {
     else values.set(key, text);
   }
 
-  function entries<T>(prefix: string) {
-    const found: (readonly [key: string, value: T])[] = [];
-    for (const [key, text] of values.entries(prefix)) {
-      if (!key.startsWith(prefix)) break;
-      found.push([key, JSON.parse(text)]);
+  function* within(prefix: string, from = prefix) {
+    for (const entry of values.entries(from)) {
+      if (!entry[0].startsWith(prefix)) break;
+      yield entry;
     }
-    return found;
+  }
+
+  function entries<T>(prefix: string, from?: string) {
+    return Array.from(within(prefix, from), ([key, text]) => [key, JSON.parse(text) as T] as const);
   }
 
   function transaction<T>(change: () => T): T {
@@ -48,13 +50,10 @@ export function openMemoryStore(): Store {
     },
     put: (key, value) => set(key, JSON.stringify(value)),
     delete: (key) => set(key, undefined),
-    putSoon: async (changes) => {
-      for (const [key, value] of changes) {
-        set(key, value === undefined ? undefined : JSON.stringify(value));
-      }
-    },
     entries,
+    keys: (prefix) => Array.from(within(prefix), ([key]) => key),
     transaction,
+    transactionSoon: async (change) => transaction(change),
     copyTo: async (folder) => {
       const target = openFolderStore(folder);
       target.transaction(() => {

@@ -6,8 +6,9 @@ import type { Store } from "./store.ts";
  * part. Closing it does nothing: the whole is its owner's.
  */
 export function storePart(whole: Store, prefix: string): Store {
-  function* entries<T>(below: string) {
-    for (const [key, value] of whole.entries<T>(prefix + below)) {
+  function* entries<T>(below: string, from?: string) {
+    const start = from === undefined ? undefined : prefix + from;
+    for (const [key, value] of whole.entries<T>(prefix + below, start)) {
       yield [key.slice(prefix.length), value] as const;
     }
   }
@@ -15,10 +16,12 @@ export function storePart(whole: Store, prefix: string): Store {
     get: (key) => whole.get(prefix + key),
     put: (key, value) => whole.put(prefix + key, value),
     delete: (key) => whole.delete(prefix + key),
-    putSoon: (changes) =>
-      whole.putSoon(changes.map(([key, value]) => [prefix + key, value] as const)),
     entries,
+    keys: function* (below) {
+      for (const key of whole.keys(prefix + below)) yield key.slice(prefix.length);
+    },
     transaction: (change) => whole.transaction(change),
+    transactionSoon: (change) => whole.transactionSoon(change),
     async copyTo(folder) {
       const target = openFolderStore(folder);
       target.transaction(() => {

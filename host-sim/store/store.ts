@@ -1,6 +1,3 @@
-/** A value to write under a key; `undefined` deletes it. */
-export type Change = readonly [key: string, value: unknown];
-
 /**
  * What the lab keeps: JSON values under text keys, in sorted order. Two kinds exist: in a folder
  * (LMDB, made to survive a kill at any moment and to be shared between processes) and in memory.
@@ -13,15 +10,18 @@ export interface Store {
   /** Writes at once; after it returns a kill of the process does not lose the value. */
   put(key: string, value: unknown): void;
   delete(key: string): void;
-  /**
-   * Writes in one transaction without holding the caller up; when it resolves a kill of the process
-   * does not lose the values, and reads see them. Calls keep their order among themselves only.
-   */
-  putSoon(changes: readonly Change[]): Promise<void>;
-  /** All entries whose key starts with `prefix`, in key order. */
-  entries<T>(prefix: string): Iterable<readonly [key: string, value: T]>;
+  /** All entries whose key starts with `prefix`, in key order; from the key `from` on, if given. */
+  entries<T>(prefix: string, from?: string): Iterable<readonly [key: string, value: T]>;
+  /** Their keys alone, without reading the values. */
+  keys(prefix: string): Iterable<string>;
   /** Runs `change` so that all of its writes are kept or none. Must not await. */
   transaction<T>(change: () => T): T;
+  /**
+   * Runs `change` like `transaction`, soon and without holding the caller up for the commit. When it
+   * resolves a kill of the process does not lose what was written, and reads see it. Calls keep their
+   * order among themselves only.
+   */
+  transactionSoon<T>(change: () => T): Promise<T>;
   /** Writes all entries as a folder store into `folder`, as of one moment, while work goes on. */
   copyTo(folder: string): Promise<void>;
   close(): Promise<void>;

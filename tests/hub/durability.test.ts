@@ -13,7 +13,7 @@ const FOLDER = "SPHERULE_TEST_KILLED_FOLDER";
 const ACKNOWLEDGED = 100;
 
 const message = (number: number): NewMessage => ({
-  deviceId: "d",
+  sender: { deviceId: "d", annotations: {} },
   body: Buffer.from(String(number)).toString("base64"),
   properties: {},
   systemProperties: {},
@@ -62,12 +62,11 @@ test("is there after a SIGKILL, in order", async () => {
 test("comes in order though a turn does not wait for the commit of the one before", async () => {
   const store = openMemoryStore();
   const slow: (() => void)[] = [];
-  const { putSoon } = store;
   const held = {
     ...store,
-    putSoon: (changes: Parameters<typeof putSoon>[0]) =>
-      new Promise<void>((resolve) => {
-        slow.push(() => void putSoon(changes).then(resolve));
+    transactionSoon: <T>(change: () => T) =>
+      new Promise<T>((resolve) => {
+        slow.push(() => void store.transactionSoon(change).then(resolve));
       }),
   };
   const events = createEvents(held, new SteppedClock(0));

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import fc from "fast-check";
 import type { MqttClient } from "mqtt";
@@ -68,7 +69,7 @@ async function openDevice(lab: TestHub, id = "fuzz"): Promise<TLSSocket> {
   return socket;
 }
 
-const closed = (socket: TLSSocket) =>
+const closed = (socket: Socket) =>
   new Promise<void>((resolve) => {
     if (socket.closed) resolve();
     socket.once("close", () => resolve());
@@ -365,9 +366,22 @@ quiet("who says nothing, or half a CONNECT, is let go after 30 s", async () => {
   await lab.stop();
 });
 
+quiet("who does not come through the TLS handshake is let go after 120 s", async () => {
+  const transportClock = new SteppedClock(0);
+  const lab = await startHub(undefined, {}, transportClock);
+  const socket = connectTcp(Number(lab.device("other").port), "127.0.0.1").on("error", () => {});
+  await once(socket, "connect");
+  // Another peer's handshake shows that the hub has taken the silent one in.
+  const other = await open(lab);
+  transportClock.advance(119_999);
+  assert.not.ok(socket.closed);
+  transportClock.advance(1);
+  await Promise.all([closed(socket), closed(other)]);
+  await lab.stop();
+});
+
 quiet("a device that is faster than the store is held back, and loses nothing", async () => {
   const store = openMemoryStore();
-  const { putSoon } = store;
   let letThrough = () => {};
   const gate = new Promise<void>((resolve) => {
     letThrough = resolve;
@@ -375,10 +389,15 @@ quiet("a device that is faster than the store is held back, and loses nothing", 
   let taken = 0;
   const slow = {
     ...store,
-    putSoon: async (changes: Parameters<typeof putSoon>[0]) => {
-      taken += changes.filter(([key]) => key.startsWith("hub/events/")).length;
+    put(key: string, value: unknown) {
+      if (key.startsWith("hub/events/"))
+        taken += (value as { messages: unknown[] }).messages.length;
+      store.put(key, value);
+    },
+    transactionSoon: async <T>(change: () => T): Promise<T> => {
+      const kept = await store.transactionSoon(change);
       await gate;
-      await putSoon(changes);
+      return kept;
     },
   };
   const lab = await startHub(slow);

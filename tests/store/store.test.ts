@@ -5,7 +5,12 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { LabError } from "../../host-sim/errors.ts";
-import { openFolderStore, openMemoryStore, type Store } from "../../host-sim/store/index.ts";
+import {
+  openFolderStore,
+  openMemoryStore,
+  type Store,
+  storePart,
+} from "../../host-sim/store/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spherule-store-"));
 let folders = 0;
@@ -52,18 +57,58 @@ for (const [kind, open] of Object.entries(kinds)) {
     await store.close();
   });
 
-  test("what is put soon is there when that resolves, in the order of the calls", async () => {
+  test("lists from a key on, and keys alone", async () => {
+    const store = open();
+    for (const key of ["a/2", "b/1", "a/1", "a/3"]) store.put(key, key);
+    assert.equal(
+      [...store.entries("a/", "a/2")].map(([key]) => key),
+      ["a/2", "a/3"],
+    );
+    assert.equal([...store.entries("a/", "a/25")].length, 1);
+    assert.equal([...store.entries("a/", "a/4")], []);
+    assert.equal([...store.keys("a/")], ["a/1", "a/2", "a/3"]);
+    await store.close();
+  });
+
+  test("a part of a store lists its own keys", async () => {
+    const store = open();
+    const part = storePart(store, "p/");
+    for (const key of ["a/1", "a/2", "b"]) part.put(key, key);
+    store.put("p0", 1);
+    assert.equal([...part.keys("")], ["a/1", "a/2", "b"]);
+    assert.equal([...part.entries("a/", "a/2")], [["a/2", "a/2"]]);
+    await store.close();
+  });
+
+  test("transactions that run soon keep their order and see each other", async () => {
     const store = open();
     store.put("gone", 1);
-    await Promise.all([
-      store.putSoon([
-        ["n", 1],
-        ["gone", undefined],
-      ]),
-      store.putSoon([["n", 2]]),
-    ]);
-    assert.is(store.get("n"), 2);
+    const next = () => {
+      const n = (store.get<number>("n") ?? 0) + 1;
+      store.put("n", n);
+      store.delete("gone");
+      return n;
+    };
+    const answers = Array.from({ length: 3 }, () => store.transactionSoon(next));
+    assert.equal(await Promise.all(answers), [1, 2, 3]);
+    assert.is(store.get("n"), 3);
     assert.is(store.get("gone"), undefined);
+    await store.close();
+  });
+
+  test("a transaction that runs soon and throws keeps nothing, and its neighbours all", async () => {
+    const store = open();
+    const change = (value: number, fail: boolean) =>
+      store.transactionSoon(() => {
+        store.put(`n${value}`, value);
+        if (fail) throw new Error("stop");
+      });
+    const results = await Promise.allSettled([change(1, false), change(2, true), change(3, false)]);
+    assert.equal(
+      results.map(({ status }) => status),
+      ["fulfilled", "rejected", "fulfilled"],
+    );
+    assert.equal([...store.keys("n")], ["n1", "n3"]);
     await store.close();
   });
 

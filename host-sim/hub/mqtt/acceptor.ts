@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { generate, type IConnectPacket, type Packet } from "mqtt-packet";
-import { type Clock, RealClock } from "../../clock/index.ts";
+import type { Clock } from "../../clock/index.ts";
 import { messageOf } from "../../errors.ts";
 import type { Peer } from "../../pki/index.ts";
 import { idOf } from "../devices.ts";
@@ -36,8 +36,8 @@ export interface RegistrationEndpoint {
 export interface AcceptorOptions {
   readonly hubs: readonly [Hub, ...Hub[]];
   readonly registrations?: RegistrationEndpoint;
-  /** Times keep-alive and the wait for CONNECT; real time when absent. */
-  readonly transportClock?: Clock;
+  /** Times keep-alive and the wait for CONNECT. */
+  readonly transportClock: Clock;
 }
 
 export type Acceptor = (peer: MqttPeer) => void;
@@ -47,9 +47,8 @@ const CONNECT_WITHIN_MS = 30_000;
 
 /** Takes byte streams from TLS and WebSocket listeners and lets devices in. */
 export function createAcceptor(options: AcceptorOptions): Acceptor {
-  const { hubs, registrations } = options;
+  const { hubs, registrations, transportClock } = options;
   const [main] = hubs;
-  const transportClock = options.transportClock ?? new RealClock();
   const sessions = new Map<string, Session>();
 
   const sessionOf = (hub: Hub, packet: IConnectPacket): readonly [Session, boolean] => {

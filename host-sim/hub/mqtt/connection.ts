@@ -5,7 +5,7 @@ import type { Clock, TimerHandle } from "../../clock/index.ts";
 import type { QueuedMessage } from "../c2d.ts";
 import type { DeviceConnection } from "../connections.ts";
 import { type Device, idOf } from "../devices.ts";
-import { connectionProperties } from "../events.ts";
+import { type Sender, senderOf } from "../events.ts";
 import type { Hub } from "../hub.ts";
 import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
@@ -46,8 +46,8 @@ export interface Accepted {
 export class MqttConnection implements DeviceConnection {
   readonly hub: Hub;
   readonly device: Device;
-  /** What the hub notes on each message of this connection. */
-  readonly annotations: Readonly<Record<string, string>>;
+  /** Who the hub says has sent the messages of this connection. */
+  readonly sender: Sender;
   readonly subscriptions: Map<Subscription, number>;
   readonly #accepted: Accepted;
   readonly #inFlight = new Map<number, { readonly sequence: number; readonly token: string }>();
@@ -57,6 +57,8 @@ export class MqttConnection implements DeviceConnection {
   #silence: TimerHandle | undefined;
   #heard: number;
   #corked = false;
+  /** Packet ids that are acknowledged in this turn. */
+  #acknowledged: number[] = [];
   #unstored = 0;
   #open = true;
   #graceful = false;
@@ -65,7 +67,7 @@ export class MqttConnection implements DeviceConnection {
     this.#accepted = accepted;
     this.hub = accepted.hub;
     this.device = accepted.device;
-    this.annotations = connectionProperties(accepted.device, accepted.modelId);
+    this.sender = senderOf(accepted.device, accepted.modelId);
     this.subscriptions = accepted.session.subscriptions;
     this.#since = new Date(accepted.hub.clock.now()).toISOString();
     this.#heard = accepted.transportClock.monotonic();
@@ -134,22 +136,23 @@ export class MqttConnection implements DeviceConnection {
     socket.write(generate(packet));
   }
 
-  /** PUBACK; thousands a second go out, so it is written by hand. */
+  /** PUBACK; thousands a second go out, so those of a turn are written by hand as one buffer. */
   acknowledge(packetId: number): void {
     if (!this.#open) return;
     this.#corkForThisTurn();
-    this.#accepted.socket.write(Buffer.from([0x40, 2, packetId >> 8, packetId & 0xff]));
+    this.#acknowledged.push(packetId);
   }
 
-  /** Counts a message until the answer is called, which is when it is kept. */
-  hold(): () => void {
-    const { socket } = this.#accepted;
+  /** Counts a message that is not kept yet. */
+  hold(): void {
     this.#unstored += 1;
-    if (this.#unstored === MOST_UNSTORED) socket.pause();
-    return () => {
-      this.#unstored -= 1;
-      if (this.#unstored === MOST_UNSTORED / 2) socket.resume();
-    };
+    if (this.#unstored === MOST_UNSTORED) this.#accepted.socket.pause();
+  }
+
+  /** The message is kept, or will never be. */
+  release(): void {
+    this.#unstored -= 1;
+    if (this.#unstored === MOST_UNSTORED / 2) this.#accepted.socket.resume();
   }
 
   sendDesired(patch: JsonObject): void {
@@ -249,6 +252,8 @@ export class MqttConnection implements DeviceConnection {
     socket.cork();
     queueMicrotask(() => {
       this.#corked = false;
+      if (this.#acknowledged.length > 0) socket.write(pubacks(this.#acknowledged));
+      this.#acknowledged = [];
       socket.uncork();
     });
   }
@@ -276,6 +281,17 @@ export class MqttConnection implements DeviceConnection {
       this.hub.logger.warn(`the will of ${this.id} was dropped: ${error}`);
     }
   }
+}
+
+function pubacks(packetIds: readonly number[]): Buffer {
+  const bytes = Buffer.allocUnsafe(4 * packetIds.length);
+  let at = 0;
+  for (const packetId of packetIds) {
+    bytes.writeUInt16BE(0x4002, at);
+    bytes.writeUInt16BE(packetId, at + 2);
+    at += 4;
+  }
+  return bytes;
 }
 
 function systemPairs(message: QueuedMessage): [string, string][] {

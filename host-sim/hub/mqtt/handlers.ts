@@ -1,7 +1,6 @@
 import type { IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from "mqtt-packet";
 import { messageOf } from "../../errors.ts";
 import { HubError } from "../errors.ts";
-import type { NewMessage } from "../events.ts";
 import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
 import { twinForDevice } from "../twins.ts";
@@ -25,12 +24,13 @@ export function onPublish(connection: MqttConnection, packet: IPublishPacket): v
   }
   const { payload } = packet;
   const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
-  const acknowledge = () => {
-    if (packet.qos === 1) connection.acknowledge(packet.messageId ?? 0);
-  };
   if (publication.kind === "telemetry") {
-    onTelemetry(connection, publication.bag, packet, bytes, acknowledge);
-  } else if (serve(connection, publication, bytes)) acknowledge();
+    onTelemetry(connection, publication.bag, packet, bytes);
+  } else if (serve(connection, publication, bytes)) acknowledge(connection, packet);
+}
+
+function acknowledge(connection: MqttConnection, packet: IPublishPacket): void {
+  if (packet.qos === 1) connection.acknowledge(packet.messageId ?? 0);
 }
 
 /** @returns false when the connection was closed over it */
@@ -65,13 +65,12 @@ function onTelemetry(
   bag: string,
   packet: IPublishPacket,
   payload: Buffer,
-  onStored: () => void,
 ): void {
-  const release = connection.hold();
+  connection.hold();
   try {
     storeTelemetry(connection, bag, packet, payload, undefined, () => {
-      release();
-      onStored();
+      connection.release();
+      acknowledge(connection, packet);
     });
   } catch (error) {
     connection.refuse(refusalOf(error), messageOf(error));
@@ -96,24 +95,28 @@ export function storeTelemetry(
   if (payload.length + Buffer.byteLength(bag) > LARGEST_MESSAGE) {
     throw new HubError("MessageTooLarge", `A message has at most ${LARGEST_MESSAGE} bytes.`);
   }
-  const { hub, device, annotations } = connection;
+  const { hub, sender } = connection;
   hub.limits.take("telemetry");
   hub.limits.spend(payload.length);
-  const message: NewMessage = {
-    ...(device.moduleId === undefined ? {} : { moduleId: device.moduleId }),
-    deviceId: device.deviceId,
+  const message = {
+    sender,
     body: payload.toString("base64"),
-    properties: { ...properties, ...marksOf(packet), ...more },
-    systemProperties: { ...system, ...annotations },
+    properties: packet.retain || packet.dup || more ? marked(properties, packet, more) : properties,
+    systemProperties: system,
   };
   hub.events.enqueue(message, onStored);
 }
 
-function marksOf({ retain, dup }: { readonly retain?: boolean; readonly dup?: boolean }) {
-  if (!retain && !dup) return undefined;
+function marked(
+  properties: Readonly<Record<string, string | null>>,
+  { retain, dup }: { readonly retain?: boolean; readonly dup?: boolean },
+  more: Readonly<Record<string, string>> | undefined,
+) {
   return {
+    ...properties,
     ...(retain ? { "mqtt-retain": "true" } : {}),
     ...(dup ? { "mqtt-dup": "true" } : {}),
+    ...more,
   };
 }
 

@@ -1,34 +1,66 @@
-import { createServer } from "node:tls";
+import { createServer, type Socket } from "node:net";
+import { createSecureContext, TLSSocket, type TLSSocketOptions } from "node:tls";
+import type { Clock } from "../../clock/index.ts";
 import type { Logger } from "../../log.ts";
 import { peerOf, type ServerCredentials, tlsOptions } from "../../pki/index.ts";
 import { createServerService } from "../../server-service.ts";
 import type { Service } from "../../service.ts";
 import { addressOf } from "../address.ts";
 import type { Acceptor } from "./acceptor.ts";
+import { SocketStream } from "./socket-stream.ts";
 
 export interface MqttServerOptions {
   readonly host: string;
   readonly port: number;
   readonly credentials: ServerCredentials;
   readonly logger: Logger;
+  /** Times the handshake. */
+  readonly transportClock: Clock;
 }
+
+/** A peer that does not come through the handshake is let go. */
+const HANDSHAKE_WITHIN_MS = 120_000;
 
 /** The MQTT 3.1.1 endpoint over mutual TLS. */
 export function createMqttServer(accept: Acceptor, options: MqttServerOptions): Service {
-  const { host, port, credentials, logger } = options;
+  const { host, port, credentials } = options;
+  const { requestCert, rejectUnauthorized, ...context } = tlsOptions(credentials);
   return createServerService({
     host,
     port,
     create() {
-      const server = createServer(tlsOptions(credentials), (socket) => {
-        socket.setNoDelay(true);
-        accept({ identify: () => peerOf(socket), stream: socket, address: addressOf(socket) });
-      });
-      server.on("tlsClientError", (error, socket) => {
-        const who = socket.remoteAddress ?? "a client";
-        logger.warn(`TLS with ${who} failed: ${error.message}`);
-      });
+      const secureContext = createSecureContext(context);
+      const tls = { isServer: true, secureContext, requestCert, rejectUnauthorized };
+      const server = createServer({ noDelay: true }, (socket) =>
+        shakeHands(socket, tls, options, (secure, address) => {
+          server.emit("secureConnection", secure);
+          accept({ identify: () => peerOf(secure), stream: secure, address });
+        }),
+      );
       return server;
     },
+  });
+}
+
+function shakeHands(
+  socket: Socket,
+  tls: TLSSocketOptions,
+  { logger, transportClock }: MqttServerOptions,
+  onSecure: (secure: TLSSocket, address: string) => void,
+): void {
+  const address = addressOf(socket);
+  const secure = new TLSSocket(new SocketStream(socket), tls);
+  const patience = transportClock.setTimer(HANDSHAKE_WITHIN_MS, () =>
+    secure.destroy(new Error("The handshake took too long.")),
+  );
+  const onError = (error: Error) => logger.warn(`TLS with ${address} failed: ${error.message}`);
+  const onClose = () => transportClock.clearTimer(patience);
+  secure.on("error", onError);
+  secure.on("close", onClose);
+  secure.once("secure", () => {
+    onClose();
+    secure.off("error", onError);
+    secure.off("close", onClose);
+    onSecure(secure, address);
   });
 }

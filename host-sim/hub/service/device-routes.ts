@@ -1,7 +1,7 @@
 import type { QueuedMessage } from "../c2d.ts";
 import { type Device, idOf } from "../devices.ts";
 import { HubError } from "../errors.ts";
-import { connectionProperties } from "../events.ts";
+import { senderOf } from "../events.ts";
 import type { Hub } from "../hub.ts";
 import { isObject } from "../json.ts";
 import { problemWithCredentials } from "../mqtt/authenticate.ts";
@@ -66,16 +66,16 @@ async function takeEvents(hub: Hub, request: HttpRequest): Promise<HttpAnswer> {
     throw new HubError("MessageTooLarge", `Messages have at most ${LARGEST_MESSAGE} bytes`);
   }
   const { modelId } = hub.twins.get(idOf(device));
+  const sender = senderOf(device, modelId);
   const kept = messages.map(({ body, headers }) => {
     hub.limits.take("telemetry");
     hub.limits.spend(body.length);
     const { properties, system } = propertiesOf(headers);
     return hub.events.append({
-      deviceId: device.deviceId,
-      ...(device.moduleId === undefined ? {} : { moduleId: device.moduleId }),
+      sender,
       body: body.toString("base64"),
       properties,
-      systemProperties: { ...system, ...connectionProperties(device, modelId) },
+      systemProperties: system,
     });
   });
   await Promise.all(kept);

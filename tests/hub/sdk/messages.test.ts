@@ -303,14 +303,10 @@ function eventHub(lab: RedirectedHub, host = EVENT_HUB_NAME, more = "") {
 
 function append(lab: RedirectedHub, text: string, deviceId = "a") {
   return lab.hub.events.append({
-    deviceId,
+    sender: { deviceId, annotations: { "iothub-connection-device-id": deviceId } },
     body: Buffer.from(text).toString("base64"),
     properties: { kind: "test" },
-    systemProperties: {
-      "content-type": "application/json",
-      "iothub-connection-device-id": deviceId,
-      "message-id": "m",
-    },
+    systemProperties: { "content-type": "application/json", "message-id": "m" },
   });
 }
 
