@@ -19,6 +19,8 @@ export const AOT_SPEED_FLAGS: readonly string[] = [
   "-funswitch-loops",
   "-fsplit-loops",
   "-fpeel-loops",
+  "-funroll-loops",
+  "--param=max-unroll-times=4",
   "-fno-schedule-insns",
 ];
 

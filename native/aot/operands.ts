@@ -84,7 +84,10 @@ export function compute(operation: Numeric, operands: readonly Operand[]): Opera
       return operand ? part(operand) : "0";
     });
   const zeroTest = operation.name === "i32.eqz" && operands[0]?.truth;
-  const code = zeroTest ? `!(${zeroTest})` : fill((operand) => operand.text);
+  const isIndex = scalesMask(operation, operands);
+  const textOf = (operand: Operand) =>
+    isIndex && operand === operands[0] ? `wasm_index(${operand.text})` : operand.text;
+  const code = zeroTest ? `!(${zeroTest})` : fill(textOf);
   const sum = sumOf(operation, operands);
   const most = mostOf(operation, operands);
   return {
@@ -97,6 +100,13 @@ export function compute(operation: Numeric, operands: readonly Operand[]): Opera
     ...(sum ? { sum } : {}),
     ...(most === undefined ? {} : { most }),
   };
+}
+
+/** Whether it makes a masked value the offset of an element: `(x & 15) << 2`. */
+function scalesMask({ name }: Numeric, [first, second]: readonly Operand[]): boolean {
+  const scale = second?.constant;
+  if (name !== "i32.shl" || scale === undefined || scale < 1n || scale > 3n) return false;
+  return first?.key.startsWith("(i32.and ") ?? false;
 }
 
 const LARGEST = 0xffff_ffff;

@@ -68,6 +68,14 @@ __attribute__((aligned(16))) uint8_t wasm_memory[WASM_MEMORY_CAPACITY];
 #define WASM_BEYOND(end) ((end) > wasm_bytes)
 #define WASM_AT(address, offset) (wasm_memory + (address) + (offset))
 
+/* Of (x & m) << n gcc makes x << n & m << n, and then no load can do the shift for nothing. */
+WASM_INLINE uint32_t wasm_index(uint32_t x) {
+#if defined(__arm__)
+  if (!__builtin_constant_p(x)) __asm__("" : "+r"(x));
+#endif
+  return x;
+}
+
 #define WASM_CELL(name, type) \\
   WASM_INLINE type wasm_load_##name(const uint8_t *at) { \\
     type value; \\
