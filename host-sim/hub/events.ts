@@ -30,15 +30,22 @@ export function partitionOf(deviceId: string): number {
   return (createHash("sha256").update(deviceId).digest()[0] ?? 0) % PARTITIONS;
 }
 
+/** Whose key or certificate let the sender in: its own, or that of a shared access policy. */
+export type AuthScope = "own" | "hub";
+
 /** The annotations that tell a reader who sent a message, and how it was authenticated. */
-export function connectionProperties(device: Device, modelId = ""): Record<string, string> {
+export function connectionProperties(
+  device: Device,
+  modelId = "",
+  scope: AuthScope = "own",
+): Record<string, string> {
   const { deviceId, moduleId, generationId, authentication } = device;
   return {
     "iothub-connection-device-id": deviceId,
     ...(moduleId === undefined ? {} : { "iothub-connection-module-id": moduleId }),
     "iothub-connection-auth-generation-id": generationId,
     "iothub-connection-auth-method": JSON.stringify({
-      scope: moduleId === undefined ? "device" : "module",
+      scope: scope === "hub" ? "hub" : moduleId === undefined ? "device" : "module",
       type: authentication.type === "sas" ? "sas" : "x509",
       issuer: "iothub",
     }),

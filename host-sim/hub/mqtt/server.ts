@@ -1,5 +1,4 @@
 import { createServer } from "node:tls";
-import type { Logger } from "../../log.ts";
 import { peerOf, type ServerCredentials, tlsOptions } from "../../pki/index.ts";
 import { createServerService } from "../../server-service.ts";
 import type { Service } from "../../service.ts";
@@ -10,12 +9,13 @@ export interface MqttServerOptions {
   readonly host: string;
   readonly port: number;
   readonly credentials: ServerCredentials;
-  readonly logger: Logger;
+  /** A handshake did not come to its end. */
+  onTlsProblem(address: string, detail: string): void;
 }
 
 /** The MQTT 3.1.1 endpoint over mutual TLS. */
 export function createMqttServer(accept: Acceptor, options: MqttServerOptions): Service {
-  const { host, port, credentials, logger } = options;
+  const { host, port, credentials, onTlsProblem } = options;
   return createServerService({
     host,
     port,
@@ -25,10 +25,18 @@ export function createMqttServer(accept: Acceptor, options: MqttServerOptions): 
         accept({ identify: () => peerOf(socket), stream: socket, address: addressOf(socket) });
       });
       server.on("tlsClientError", (error, socket) => {
-        const who = socket.remoteAddress ?? "a client";
-        logger.warn(`TLS with ${who} failed: ${error.message}`);
+        onTlsProblem(addressOf(socket), explained(error));
       });
       return server;
     },
   });
+}
+
+/** OpenSSL's words, and what they mean to somebody who is stuck on them. */
+function explained(error: Error & { readonly reason?: string }): string {
+  const reason = error.reason ?? error.message;
+  const hint = /unknown ca|hang up|reset/i.test(reason)
+    ? "; clients that do not trust the hub's certificate end it so: give them the lab's ca.pem"
+    : "";
+  return `The TLS handshake failed: ${reason}${hint}.`;
 }
