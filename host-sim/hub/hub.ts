@@ -63,11 +63,13 @@ export function createHub(options: HubOptions): Hub {
   const settings = createSettings(store);
   const feedback = createFeedback(store, clock);
   const twins = createTwins(store, clock, (id, patch) => connections.get(id)?.sendDesired(patch));
-  const devices: Devices = createDevices(store, clock, (id) => {
-    connections.get(id)?.close("disabled-device", "The device was disabled or deleted.");
-    if (devices.find(id)) return;
-    twins.delete(id);
-    c2d.purge(id);
+  const devices: Devices = createDevices(store, clock, {
+    onRemoved: (id) =>
+      connections.get(id)?.close("disabled-device", "The device was disabled or deleted."),
+    onDeleting: (id) => {
+      twins.delete(id);
+      c2d.purge(id);
+    },
   });
   const c2d = createCloudToDevice(store, clock, {
     settings,

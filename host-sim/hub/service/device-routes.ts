@@ -39,7 +39,7 @@ export function deviceGroup(hub: Hub): RouteGroup {
       requireAddress(hub, request.address, idFrom(request.parameters));
       requireDevice(hub, request);
     },
-    problem: hubProblem,
+    problem: (error) => hubProblem(error, hub.clock.now()),
   };
 }
 

@@ -23,7 +23,7 @@ export function serviceGroup(hub: Hub, routes: ServiceRoutes): RouteGroup {
       const permission = routes[request.route]?.[0] ?? "ServiceConnect";
       requirePermission(hub, request, permission);
     },
-    problem: hubProblem,
+    problem: (error) => hubProblem(error, hub.clock.now()),
   };
 }
 
