@@ -1,4 +1,5 @@
-/** `host:port` of the other end. */
+/** `host:port` of the other end; empty when it is gone already. */
 export function addressOf(socket: { remoteAddress?: string; remotePort?: number }): string {
-  return `${socket.remoteAddress}:${socket.remotePort}`;
+  const { remoteAddress, remotePort } = socket;
+  return remoteAddress === undefined ? "" : `${remoteAddress}:${remotePort}`;
 }

@@ -3,6 +3,7 @@ import type { Clock, TimerHandle } from "../clock/index.ts";
 import type { Store } from "../store/index.ts";
 import { HubError } from "./errors.ts";
 import type { FeedbackStatus } from "./feedback.ts";
+import type { Settings } from "./settings.ts";
 
 export type Acknowledgement = "none" | "positive" | "negative" | "full";
 
@@ -40,9 +41,7 @@ export type CloudToDevice = ReturnType<typeof createCloudToDevice>;
 
 const QUEUE_DEPTH = 50;
 const MAX_BYTES = 65_536;
-const DEFAULT_LIFE_MS = 3_600_000;
 const LONGEST_LIFE_MS = 2 * 86_400_000;
-const MAX_DELIVERY_COUNT = 10;
 const LOCK_MS = 60_000;
 
 interface Lock {
@@ -51,7 +50,8 @@ interface Lock {
   readonly until: number;
 }
 
-export interface CloudToDeviceListeners {
+export interface CloudToDeviceOptions {
+  readonly settings: Pick<Settings, "get" | "defaultTtlMs">;
   /** A message has come, or come back. */
   onQueued(deviceId: string): void;
   /** A message has met its fate. */
@@ -62,7 +62,7 @@ export interface CloudToDeviceListeners {
  * Queues of cloud-to-device messages. A message is enqueued, then locked while a device has it, then
  * completed or dead-lettered. Locks live in memory: after a restart everything is enqueued again.
  */
-export function createCloudToDevice(store: Store, clock: Clock, listeners: CloudToDeviceListeners) {
+export function createCloudToDevice(store: Store, clock: Clock, options: CloudToDeviceOptions) {
   const prefix = (deviceId: string) => `hub/c2d/${deviceId}/`;
   const key = (deviceId: string, sequence: number) =>
     prefix(deviceId) + String(sequence).padStart(12, "0");
@@ -74,7 +74,7 @@ export function createCloudToDevice(store: Store, clock: Clock, listeners: Cloud
     locks.delete(key(deviceId, message.sequence));
     store.transaction(() => {
       store.delete(key(deviceId, message.sequence));
-      listeners.onSettled(deviceId, message, status);
+      options.onSettled(deviceId, message, status);
     });
   }
 
@@ -157,7 +157,7 @@ export function createCloudToDevice(store: Store, clock: Clock, listeners: Cloud
         properties: request.properties ?? {},
         ack: request.ack ?? "none",
         enqueuedTime: new Date(clock.now()).toISOString(),
-        expires: request.expires ?? clock.now() + DEFAULT_LIFE_MS,
+        expires: request.expires ?? clock.now() + options.settings.defaultTtlMs(),
         deliveryCount: 0,
       };
       store.transaction(() => {
@@ -165,7 +165,7 @@ export function createCloudToDevice(store: Store, clock: Clock, listeners: Cloud
         store.put(key(deviceId, sequence), message);
       });
       watchExpiry(message.expires);
-      listeners.onQueued(deviceId);
+      options.onQueued(deviceId);
       return message;
     },
     /** Locks the oldest message that waits, for a device that asks over HTTPS. */
@@ -188,12 +188,12 @@ export function createCloudToDevice(store: Store, clock: Clock, listeners: Cloud
     abandon(deviceId: string, token: string): void {
       const message = holderOf(deviceId, token);
       const next = { ...message, deliveryCount: message.deliveryCount + 1 };
-      if (next.deliveryCount >= MAX_DELIVERY_COUNT) {
+      if (next.deliveryCount >= options.settings.get().maxDeliveryCount) {
         return settle(deviceId, next, "DeliveryCountExceeded");
       }
       locks.delete(key(deviceId, message.sequence));
       store.put(key(deviceId, message.sequence), next);
-      listeners.onQueued(deviceId);
+      options.onQueued(deviceId);
     },
     /** The connection that had the message is gone; it waits again, uncounted. */
     release(token: string): void {
@@ -209,12 +209,21 @@ export function createCloudToDevice(store: Store, clock: Clock, listeners: Cloud
   };
 }
 
-function requireAcceptable({ body, expires }: MessageRequest, now: number): void {
-  if (body.length > MAX_BYTES) {
+function requireAcceptable(request: MessageRequest, now: number): void {
+  const { expires } = request;
+  if (sizeOf(request) > MAX_BYTES) {
     throw new HubError("MessageTooLarge", `A message to a device has at most ${MAX_BYTES} bytes`);
   }
   if (expires === undefined) return;
   if (!(expires > now && expires <= now + LONGEST_LIFE_MS)) {
     throw new HubError("InvalidMessageExpiryTime", "A message expires within the next two days");
   }
+}
+
+/** The body, the values of system properties, names and values of application properties. */
+function sizeOf({ body, properties = {}, ...system }: MessageRequest): number {
+  const { messageId, correlationId, userId, contentType, contentEncoding } = system;
+  const texts = [messageId, correlationId, userId, contentType, contentEncoding];
+  for (const [name, value] of Object.entries(properties)) texts.push(name, value);
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ""), body.length);
 }

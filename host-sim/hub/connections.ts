@@ -4,7 +4,8 @@ import type { JsonObject } from "./json.ts";
 
 /** What the hub may ask of a connected device, whatever protocol it came by. */
 export interface DeviceConnection {
-  readonly takesMethods: boolean;
+  /** Whether it subscribed to this direct method, or to all. */
+  takesMethod(name: string): boolean;
   /** ISO 8601. */
   readonly connectedSince: string;
   sendDesired(patch: JsonObject): void;
@@ -40,11 +41,15 @@ export function createConnections(clock: Clock) {
     for (const waiter of waiters) waiter();
   }
 
-  async function ready(deviceId: string, timeoutMs: number): Promise<DeviceConnection> {
+  async function ready(
+    deviceId: string,
+    method: string,
+    timeoutMs: number,
+  ): Promise<DeviceConnection> {
     const deadline = clock.monotonic() + timeoutMs;
     for (;;) {
       const connection = connected.get(deviceId);
-      if (connection?.takesMethods) return connection;
+      if (connection?.takesMethod(method)) return connection;
       const left = deadline - clock.monotonic();
       if (left <= 0) {
         throw new HubError("DeviceNotOnline", `Device ${deviceId} is not online for methods`);
@@ -81,7 +86,7 @@ export function createConnections(clock: Clock) {
     subscriptionsChanged: wake,
     /** @throws HubError DeviceNotOnline, GatewayTimeout */
     async invoke(deviceId: string, request: MethodRequest): Promise<MethodResult> {
-      const connection = await ready(deviceId, request.connectTimeoutMs);
+      const connection = await ready(deviceId, request.methodName, request.connectTimeoutMs);
       const requestId = (nextRequest++).toString(16);
       const answered = new AbortController();
       try {

@@ -56,10 +56,19 @@ export type Devices = ReturnType<typeof createDevices>;
 const NEVER = "0001-01-01T00:00:00Z";
 /** A kill loses no more of `lastActivityTime` than this. */
 const KEEP_ACTIVITY_MS = 1_000;
+const MOST_MODULES = 50;
+const LONGEST_REASON = 128;
 const DEVICE_ID = /^[A-Za-z0-9\-.+%_#*?!(),:=@$';]{1,128}$/;
 
-/** The identity registry. `onRemoved` runs when a device is disabled or deleted. */
-export function createDevices(store: Store, clock: Clock, onRemoved: (deviceId: string) => void) {
+export interface DevicesListeners {
+  /** It is disabled or deleted: it may not stay connected. */
+  onRemoved(id: string): void;
+  /** Within the transaction that deletes it, while it is still there: what else goes with it. */
+  onDeleting(id: string): void;
+}
+
+/** The identity registry. */
+export function createDevices(store: Store, clock: Clock, listeners: DevicesListeners) {
   const key = (id: string) => (id.includes("/") ? `hub/modules/${id}` : `hub/devices/${id}`);
   const now = () => new Date(clock.now()).toISOString();
   // Every connect is an activity; they are kept together, some time later, as the service does.
@@ -111,12 +120,21 @@ export function createDevices(store: Store, clock: Clock, onRemoved: (deviceId: 
     if (![deviceId, moduleId ?? deviceId].every((id) => DEVICE_ID.test(id))) {
       throw new HubError("ArgumentInvalid", `The id ${idOf(request)} has other characters`);
     }
+    requireReason(request);
     if (moduleId !== undefined) get(deviceId);
-    if (!store.get(key(idOf(request)))) return;
+    if (!store.get(key(idOf(request)))) return requireRoom(request);
     if (moduleId === undefined) {
       throw new HubError("DeviceAlreadyExists", `A device with ID '${deviceId}' exists`);
     }
     throw new HubError("ModuleAlreadyExistsOnDevice", `Module '${moduleId}' exists on ${deviceId}`);
+  }
+
+  function requireRoom({ deviceId, moduleId }: DeviceRequest): void {
+    if (moduleId === undefined || modulesOf(deviceId).length < MOST_MODULES) return;
+    throw new HubError(
+      "TooManyModulesOnDevice",
+      `${deviceId} has ${MOST_MODULES} modules already, more than that no device has`,
+    );
   }
 
   function requireEtag(before: Device, etag: string): void {
@@ -147,12 +165,13 @@ export function createDevices(store: Store, clock: Clock, onRemoved: (deviceId: 
   function update(request: DeviceRequest, etag: string): Device {
     const before = get(idOf(request));
     requireEtag(before, etag);
+    requireReason(request);
     const status = request.status ?? before.status;
     const device: Device = {
       ...before,
       etag: newEtag(),
       status,
-      statusReason: request.statusReason ?? before.statusReason,
+      statusReason: request.statusReason === undefined ? before.statusReason : request.statusReason,
       statusUpdatedTime: status === before.status ? before.statusUpdatedTime : now(),
       authentication: request.authentication
         ? authenticationOf(request.authentication)
@@ -161,8 +180,8 @@ export function createDevices(store: Store, clock: Clock, onRemoved: (deviceId: 
     };
     store.put(key(idOf(device)), device);
     if (device.status === "disabled") {
-      for (const module of modulesOf(device.deviceId)) onRemoved(idOf(module));
-      onRemoved(idOf(device));
+      for (const module of modulesOf(device.deviceId)) listeners.onRemoved(idOf(module));
+      listeners.onRemoved(idOf(device));
     }
     return device;
   }
@@ -186,9 +205,12 @@ export function createDevices(store: Store, clock: Clock, onRemoved: (deviceId: 
       requireEtag(identity, etag);
       const all = identity.moduleId === undefined ? modulesOf(id) : [];
       store.transaction(() => {
-        for (const each of [...all, identity]) store.delete(key(idOf(each)));
+        for (const each of [...all, identity]) {
+          listeners.onDeleting(idOf(each));
+          store.delete(key(idOf(each)));
+        }
       });
-      for (const each of [...all, identity]) onRemoved(idOf(each));
+      for (const each of [...all, identity]) listeners.onRemoved(idOf(each));
       for (const each of [...all, identity]) activity.delete(idOf(each));
     },
     /** Keeps what is known of activity. */
@@ -201,6 +223,11 @@ export function newEtag(): string {
   return randomBytes(8).toString("base64");
 }
 
+function requireReason({ statusReason }: DeviceRequest): void {
+  if ((statusReason ?? "").length <= LONGEST_REASON) return;
+  throw new HubError("ArgumentInvalid", `statusReason has at most ${LONGEST_REASON} characters`);
+}
+
 function authenticationOf(
   given: DeviceRequest["authentication"] = { type: "sas" },
 ): Authentication {
@@ -209,26 +236,42 @@ function authenticationOf(
     case "none":
       return { type: given.type as "certificateAuthority" | "none" };
     case "selfSigned": {
-      const prints = (given as { x509Thumbprint?: Record<string, string | null> }).x509Thumbprint;
-      const primaryThumbprint = prints?.primaryThumbprint ?? null;
-      if (!primaryThumbprint) {
+      const prints = (given as { x509Thumbprint?: Record<string, unknown> }).x509Thumbprint;
+      const primaryThumbprint = thumbprintFrom(prints?.primaryThumbprint);
+      if (primaryThumbprint === null) {
         throw new HubError("ArgumentInvalid", "selfSigned needs a primary thumbprint");
       }
-      const secondaryThumbprint = prints?.secondaryThumbprint ?? null;
+      const secondaryThumbprint = thumbprintFrom(prints?.secondaryThumbprint);
       return { type: "selfSigned", x509Thumbprint: { primaryThumbprint, secondaryThumbprint } };
     }
     case "sas": {
-      const keys = (given as { symmetricKey?: { primaryKey?: string; secondaryKey?: string } })
-        .symmetricKey;
-      return {
-        type: "sas",
-        symmetricKey: {
-          primaryKey: keys?.primaryKey || randomBytes(32).toString("base64"),
-          secondaryKey: keys?.secondaryKey || randomBytes(32).toString("base64"),
-        },
+      const keys = (given as { symmetricKey?: Record<string, unknown> }).symmetricKey;
+      const symmetricKey = {
+        primaryKey: keyFrom(keys?.primaryKey),
+        secondaryKey: keyFrom(keys?.secondaryKey),
       };
+      return { type: "sas", symmetricKey };
     }
     default:
       throw new HubError("ArgumentInvalid", `Authentication type ${given.type} is not known`);
   }
+}
+
+/** @returns null for none; SHA-1 or SHA-256 in hex otherwise */
+function thumbprintFrom(value: unknown): string | null {
+  if (value === undefined || value === null || value === "") return null;
+  const isPrint = typeof value === "string" && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i.test(value);
+  if (isPrint) return value;
+  throw new HubError("ArgumentInvalid", "A thumbprint has 40 (SHA-1) or 64 (SHA-256) hex digits");
+}
+
+/** A key that was given, or a fresh one. */
+function keyFrom(value: unknown): string {
+  if (value === undefined || value === null || value === "") {
+    return randomBytes(32).toString("base64");
+  }
+  const bytes = Buffer.from(String(value), "base64");
+  const isBase64 = bytes.toString("base64") === value;
+  if (isBase64 && bytes.length >= 16 && bytes.length <= 64) return value as string;
+  throw new HubError("ArgumentInvalid", "A symmetric key is base64 of 16 to 64 bytes");
 }

@@ -6,6 +6,7 @@ export const HUB_ERRORS = {
   DeviceMaximumQueueDepthExceeded: [403, 403004],
   IotHubQuotaExceeded: [403, 403002],
   InvalidMessageExpiryTime: [403, 403009],
+  TooManyModulesOnDevice: [403, 403011],
   DeviceNotFound: [404, 404001],
   JobNotFound: [404, 404002],
   ModuleNotFound: [404, 404010],

@@ -51,15 +51,18 @@ export function partitionOf(deviceId: string): number {
   return (createHash("sha256").update(deviceId).digest()[0] ?? 0) % PARTITIONS;
 }
 
+/** Whose key or certificate let the sender in: its own, or that of a shared access policy. */
+export type AuthScope = "own" | "hub";
+
 /** The sender that a device is, with annotations that tell how it was authenticated. */
-export function senderOf(device: Device, modelId = ""): Sender {
+export function senderOf(device: Device, modelId = "", scope: AuthScope = "own"): Sender {
   const { deviceId, moduleId, generationId, authentication } = device;
   const annotations = {
     "iothub-connection-device-id": deviceId,
     ...(moduleId === undefined ? {} : { "iothub-connection-module-id": moduleId }),
     "iothub-connection-auth-generation-id": generationId,
     "iothub-connection-auth-method": JSON.stringify({
-      scope: moduleId === undefined ? "device" : "module",
+      scope: scope === "hub" ? "hub" : moduleId === undefined ? "device" : "module",
       type: authentication.type === "sas" ? "sas" : "x509",
       issuer: "iothub",
     }),

@@ -20,6 +20,7 @@ import { callMethod, methodCall } from "./methods.ts";
 import { runQuery } from "./query/query.ts";
 import { createRefusals, type Refusals } from "./refusals.ts";
 import { createPolicies, type Policies } from "./service/sas.ts";
+import { createSettings, type Settings } from "./settings.ts";
 import { createTwins, type Twins } from "./twins.ts";
 import { twinJson } from "./views.ts";
 
@@ -50,6 +51,7 @@ export interface Hub {
   readonly refusals: Refusals;
   readonly policies: Policies;
   readonly limits: Limits;
+  readonly settings: Settings;
   /** Keeps what is under way; the listeners are stopped before. */
   stop(): Promise<void>;
 }
@@ -58,15 +60,19 @@ export interface Hub {
 export function createHub(options: HubOptions): Hub {
   const { hostName, store, clock, logger } = options;
   const connections = createConnections(clock);
+  const settings = createSettings(store);
   const feedback = createFeedback(store, clock);
   const twins = createTwins(store, clock, (id, patch) => connections.get(id)?.sendDesired(patch));
-  const devices: Devices = createDevices(store, clock, (id) => {
-    connections.get(id)?.close("disabled-device", "The device was disabled or deleted.");
-    if (devices.find(id)) return;
-    twins.delete(id);
-    c2d.purge(id);
+  const devices: Devices = createDevices(store, clock, {
+    onRemoved: (id) =>
+      connections.get(id)?.close("disabled-device", "The device was disabled or deleted."),
+    onDeleting: (id) => {
+      twins.delete(id);
+      c2d.purge(id);
+    },
   });
   const c2d = createCloudToDevice(store, clock, {
+    settings,
     onQueued: (deviceId) => connections.get(deviceId)?.deliverMessages(),
     onSettled: (deviceId, message, status) => {
       if (!wantsFeedback(message, status)) return;
@@ -96,6 +102,7 @@ export function createHub(options: HubOptions): Hub {
     events,
     configurations,
     jobs,
+    settings,
     certificates: createCertificates(store, clock),
     refusals: createRefusals(clock, logger),
     policies: createPolicies(store, hostName),

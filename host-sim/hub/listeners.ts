@@ -1,5 +1,4 @@
 import { type Clock, RealClock } from "../clock/index.ts";
-import type { Logger } from "../log.ts";
 import type { ServerCredentials } from "../pki/index.ts";
 import type { Address, Service } from "../service.ts";
 import { createAmqpAcceptor, createAmqpEndpoint } from "./amqp/endpoint.ts";
@@ -28,7 +27,6 @@ export interface ListenerOptions {
   readonly dps?: Dps;
   readonly host: string;
   readonly credentials: ServerCredentials;
-  readonly logger: Logger;
   /** 0, any free port, for what is not named. */
   readonly ports?: Partial<Readonly<Record<ListenerName, number>>>;
   /** Times keep-alive; real time when absent. */
@@ -45,8 +43,7 @@ export interface Listeners {
 
 /** All endpoints of a hub and its provisioning service. */
 export function createListeners(options: ListenerOptions): Listeners {
-  const { hub, dps, host, credentials, logger, ports = {} } = options;
-  const { transportClock = new RealClock() } = options;
+  const { hub, dps, host, credentials, ports = {}, transportClock = new RealClock() } = options;
   const at = (name: ListenerName) => ({ host, port: ports[name] ?? 0 });
   const mqtt = createAcceptor({
     hubs: dps?.hubs ?? [hub],
@@ -58,7 +55,11 @@ export function createListeners(options: ListenerOptions): Listeners {
   const { onUpgrade } = webSockets;
   const groups = routeGroups(hub, dps);
   const services: Readonly<Record<ListenerName, Service>> = {
-    mqtt: createMqttServer(mqtt, { ...at("mqtt"), credentials, logger, transportClock }),
+    mqtt: createMqttServer(mqtt, {
+      ...{ ...at("mqtt"), credentials, transportClock },
+      onTlsProblem: (address, detail) =>
+        hub.refusals.add({ deviceId: "", address, reason: "tls-failed", detail }),
+    }),
     https: createHttpsEndpoint({ ...at("https"), credentials, groups, onUpgrade }),
     amqp: createAmqpEndpoint(amqp, { ...at("amqp"), credentials }),
     plainAmqp: createAmqpEndpoint(amqp, at("plainAmqp")),

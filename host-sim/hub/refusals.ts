@@ -2,6 +2,8 @@ import type { Clock } from "../clock/index.ts";
 import type { Logger } from "../log.ts";
 
 export type RefusalReason =
+  | "tls-failed"
+  | "ip-filter"
   | "unknown-authority"
   | "authority-not-verified"
   | "expired"
@@ -38,16 +40,26 @@ export interface Refusal {
 export type Refusals = ReturnType<typeof createRefusals>;
 
 const KEPT = 200;
+/** Names and topics that callers send may be as long as they like. */
+const LONGEST_TEXT = 400;
 
 /** Users get stuck on refused connections, so the last ones are kept with their reasons. */
 export function createRefusals(clock: Clock, logger: Logger) {
   const recent: Refusal[] = [];
   return {
     list: (): readonly Refusal[] => recent,
-    add(refusal: Omit<Refusal, "time">): void {
-      recent.push({ time: new Date(clock.now()).toISOString(), ...refusal });
+    add({ address, reason, ...texts }: Omit<Refusal, "time">): void {
+      const [deviceId, detail] = [shown(texts.deviceId), shown(texts.detail)];
+      recent.push({ time: new Date(clock.now()).toISOString(), deviceId, address, reason, detail });
       if (recent.length > KEPT) recent.shift();
-      logger.warn(`${refusal.reason}: ${refusal.deviceId || refusal.address}: ${refusal.detail}`);
+      logger.warn(`${reason}: ${deviceId || address}: ${detail}`);
     },
   };
+}
+
+/** One line of bounded length. */
+function shown(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not reach the log
+  const line = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ");
+  return line.length > LONGEST_TEXT ? `${line.slice(0, LONGEST_TEXT)}…` : line;
 }

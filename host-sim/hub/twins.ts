@@ -8,7 +8,7 @@ import { isObject, type Json, type JsonObject, merge } from "./json.ts";
 export interface Section {
   readonly values: JsonObject;
   readonly version: number;
-  /** Mirrors `values`; each level carries `$lastUpdated`. */
+  /** Mirrors `values`; each level carries `$lastUpdated`, of desired ones `$lastUpdatedVersion`. */
   readonly metadata: JsonObject;
 }
 
@@ -21,9 +21,19 @@ export interface Twin {
   readonly modelId: string;
 }
 
+/** What a service wants of a twin. */
+export interface TwinChange {
+  readonly tags?: unknown;
+  readonly desired?: unknown;
+}
+
+type SectionName = "desired" | "reported";
 export type Twins = ReturnType<typeof createTwins>;
 type DesiredListener = (deviceId: string, patch: JsonObject) => void;
 
+/** They do not count for the size of a twin. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those are meant
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g;
 const MAX_KEY_BYTES = 1024;
 const MAX_STRING_BYTES = 4096;
 const MAX_DEPTH = 10;
@@ -43,15 +53,30 @@ export function createTwins(store: Store, clock: Clock, onDesired: DesiredListen
     return next;
   }
 
-  function patched(section: Section, patch: unknown, kind: "desired" | "reported"): Section {
-    const change = checkedPatch(patch);
-    const values = merge(section.values, change);
+  function patched(section: Section, patch: JsonObject, kind: SectionName): Section {
+    return sectionWith(section, patch, kind, merge(section.values, patch), section.metadata);
+  }
+
+  /** A section after `change`, which was merged into what stands in `values`. */
+  function sectionWith(
+    before: Section,
+    change: JsonObject,
+    kind: SectionName,
+    values: JsonObject,
+    metadata: JsonObject,
+  ): Section {
     requireSize(values, kind);
-    return {
-      values,
-      version: section.version + 1,
-      metadata: stamp(section.metadata, change, now()),
+    const version = before.version + 1;
+    const stamp = {
+      $lastUpdated: now(),
+      ...(kind === "desired" ? { $lastUpdatedVersion: version } : {}),
     };
+    return { values, version, metadata: stamped(metadata, change, stamp) };
+  }
+
+  function requireEtag(deviceId: string, twin: Twin, etag: string): void {
+    if (etag === "*" || etag === twin.etag) return;
+    throw new HubError("PreconditionFailed", `The twin of ${deviceId} was changed meanwhile`);
   }
 
   return {
@@ -60,37 +85,31 @@ export function createTwins(store: Store, clock: Clock, onDesired: DesiredListen
     patchReported(deviceId: string, patch: unknown, expectedVersion?: number): Twin {
       const twin = get(deviceId);
       requireVersion(twin.reported, expectedVersion);
-      return save(deviceId, twin, { reported: patched(twin.reported, patch, "reported") });
+      const change = checkedPatch(patch);
+      return save(deviceId, twin, { reported: patched(twin.reported, change, "reported") });
     },
-    /** Tags and desired properties, as services change them. */
-    patch(
-      deviceId: string,
-      change: { readonly tags?: unknown; readonly desired?: unknown },
-      etag = "*",
-    ): Twin {
+    /** Tags and desired properties, as services change them; null in place of either clears it. */
+    patch(deviceId: string, change: TwinChange, etag = "*"): Twin {
       const twin = get(deviceId);
-      if (etag !== "*" && etag !== twin.etag) {
-        throw new HubError("PreconditionFailed", `The twin of ${deviceId} was changed meanwhile`);
-      }
+      requireEtag(deviceId, twin, etag);
       const tags = change.tags === undefined ? twin.tags : patchedTags(twin.tags, change.tags);
       if (change.desired === undefined) return save(deviceId, twin, { tags });
-      const desired = patched(twin.desired, change.desired, "desired");
+      const patch = checkedPatch(change.desired ?? nullsFor(twin.desired.values));
+      const desired = patched(twin.desired, patch, "desired");
       const next = save(deviceId, twin, { tags, desired });
-      const patch = withoutSystemKeys(change.desired as JsonObject);
       onDesired(deviceId, { ...patch, $version: desired.version });
       return next;
     },
-    /** Replaces all desired properties and tags. */
-    replace(
-      deviceId: string,
-      change: { readonly tags?: unknown; readonly desired?: unknown },
-      etag = "*",
-    ): Twin {
+    /** Replaces all desired properties and tags; the device gets the new section as a whole. */
+    replace(deviceId: string, change: TwinChange, etag = "*"): Twin {
       const twin = get(deviceId);
-      const cleared = Object.fromEntries(Object.keys(twin.desired.values).map((k) => [k, null]));
-      const desired = { ...cleared, ...(isObject(change.desired) ? change.desired : {}) };
-      if (etag === "*" || etag === twin.etag) store.put(key(deviceId), { ...twin, tags: {} });
-      return this.patch(deviceId, { tags: change.tags ?? {}, desired }, etag);
+      requireEtag(deviceId, twin, etag);
+      const tags = patchedTags({}, change.tags ?? {});
+      const values = merge({}, checkedPatch(change.desired ?? {}));
+      const desired = sectionWith(twin.desired, values, "desired", values, {});
+      const next = save(deviceId, twin, { tags, desired });
+      onDesired(deviceId, { ...values, $version: desired.version });
+      return next;
     },
     setModelId(deviceId: string, modelId: string): void {
       const twin = get(deviceId);
@@ -130,9 +149,14 @@ function requireVersion(section: Section, expected: number | undefined): void {
 }
 
 function patchedTags(tags: JsonObject, patch: unknown): JsonObject {
-  const next = merge(tags, checkedPatch(patch));
+  const next = merge(tags, checkedPatch(patch ?? nullsFor(tags)));
   requireSize(next, "tags");
   return next;
+}
+
+/** The patch that deletes everything. */
+function nullsFor(values: JsonObject): JsonObject {
+  return Object.fromEntries(Object.keys(values).map((name) => [name, null]));
 }
 
 /** A patch without `$version` and `$metadata`, which clients send back and the hub ignores. */
@@ -140,14 +164,9 @@ function checkedPatch(patch: unknown): JsonObject {
   if (!isObject(patch)) {
     throw new HubError("ArgumentInvalid", "The properties of a twin are a JSON object");
   }
-  const change = withoutSystemKeys(patch);
+  const { $version: _version, $metadata: _metadata, ...change } = patch;
   requireLegal(change, 1);
   return change;
-}
-
-function withoutSystemKeys(patch: JsonObject): JsonObject {
-  const { $version: _version, $metadata: _metadata, ...rest } = patch;
-  return rest;
 }
 
 /** @param lists how many lists stand around the value, up to the next object */
@@ -203,7 +222,7 @@ function requireSize(values: JsonObject, kind: keyof typeof MAX_BYTES): void {
 
 /** The documented measure: names and strings in bytes, a number 8, a boolean 4. */
 function sizeOf(value: Json): number {
-  if (typeof value === "string") return Buffer.byteLength(value);
+  if (typeof value === "string") return Buffer.byteLength(value.replace(CONTROLS, ""));
   if (typeof value === "number") return 8;
   if (typeof value === "boolean") return 4;
   if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + sizeOf(item), 0);
@@ -214,13 +233,15 @@ function sizeOf(value: Json): number {
   );
 }
 
-function stamp(metadata: JsonObject, patch: JsonObject, time: string): JsonObject {
-  const result = new Map<string, Json>(Object.entries({ ...metadata, $lastUpdated: time }));
+/** Metadata after a patch: what it names carries the stamp, and so does each level above. */
+function stamped(metadata: JsonObject, patch: JsonObject, stamp: JsonObject): JsonObject {
+  const result = new Map<string, Json>(Object.entries({ ...metadata, ...stamp }));
   for (const [key, value] of Object.entries(patch)) {
     const before = result.get(key);
     if (value === null) result.delete(key);
-    else if (isObject(value)) result.set(key, stamp(isObject(before) ? before : {}, value, time));
-    else result.set(key, { $lastUpdated: time });
+    else if (isObject(value))
+      result.set(key, stamped(isObject(before) ? before : {}, value, stamp));
+    else result.set(key, stamp);
   }
   return Object.fromEntries(result);
 }

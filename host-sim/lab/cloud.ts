@@ -65,7 +65,7 @@ export async function startCloud(options: CloudOptions) {
     ip: ["127.0.0.1"],
   });
   const listenersAt = (ports: CloudOptions["ports"]) =>
-    createListeners({ hub, dps, host, credentials, logger: hub.logger, ports });
+    createListeners({ hub, dps, host, credentials, ports });
   let listeners = listenersAt(options.ports);
   const addresses = await listeners.start();
   const security = createSecurityServer(service, {

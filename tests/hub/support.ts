@@ -81,7 +81,7 @@ export async function startHub(
   const code = hub.certificates.generateVerificationCode("ca");
   hub.certificates.verify("ca", makeLeaf(authority, code, clock.now()).cert);
   const server = createListeners({
-    ...{ hub, dps, host: "127.0.0.1", credentials, logger: silentLogger, transportClock },
+    ...{ hub, dps, host: "127.0.0.1", credentials, transportClock },
   });
   const addresses = await server.start();
   const { port } = addresses.mqtt;

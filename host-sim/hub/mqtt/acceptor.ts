@@ -4,7 +4,9 @@ import type { Clock } from "../../clock/index.ts";
 import { messageOf } from "../../errors.ts";
 import type { Peer } from "../../pki/index.ts";
 import { idOf } from "../devices.ts";
+import { HubError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
+import type { RefusalReason } from "../refusals.ts";
 import { authenticate } from "./authenticate.ts";
 import { MqttConnection, type Session } from "./connection.ts";
 import { createPacketReader } from "./packet-reader.ts";
@@ -44,6 +46,13 @@ export type Acceptor = (peer: MqttPeer) => void;
 
 /** A peer that says nothing after the handshake is let go. */
 const CONNECT_WITHIN_MS = 30_000;
+/** Some clients finish the handshake before they look at the certificate, and send no alert. */
+const LEFT_WITHOUT_A_WORD = {
+  reason: "tls-failed",
+  detail:
+    "It left after the TLS handshake without a CONNECT; " +
+    "clients do so that do not trust the hub's certificate: give them the lab's ca.pem.",
+} as const;
 
 /** Takes byte streams from TLS and WebSocket listeners and lets devices in. */
 export function createAcceptor(options: AcceptorOptions): Acceptor {
@@ -62,19 +71,19 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
   };
 
   function acceptDevice(peer: MqttPeer, packet: IConnectPacket): Speaker | undefined {
-    const verdict = authenticate(hubs, packet, peer.identify());
+    const verdict = authenticate(hubs, packet, peer);
     if (!verdict.ok) {
       const { deviceId, reason, detail, returnCode } = verdict;
       main.refusals.add({ deviceId, address: peer.address, reason, detail });
       peer.stream.end(generate({ cmd: "connack", returnCode, sessionPresent: false }));
       return undefined;
     }
-    const { hub, device, modelId, validUntil } = verdict;
+    const { hub, device, modelId, scope, validUntil } = verdict;
     hub.limits.take("connections");
     const [session, sessionPresent] = sessionOf(hub, packet);
     const { stream: socket, address } = peer;
     const connection = new MqttConnection({
-      ...{ hub, socket, address, device, modelId, validUntil, session, transportClock },
+      ...{ hub, socket, address, device, modelId, scope, validUntil, session, transportClock },
       connect: packet,
     });
     const id = idOf(device);
@@ -93,12 +102,16 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
   return (peer) => {
     const { stream, address } = peer;
     let speaker: Speaker | undefined;
-    const patience = transportClock.setTimer(CONNECT_WITHIN_MS, () => stream.destroy());
-    const fail = (detail: string) => {
+    let silent = true;
+    const fail = (detail: string, reason: RefusalReason = "protocol-error") => {
       if (speaker) return speaker.refuse("protocol-error", detail);
-      main.refusals.add({ deviceId: "", address, reason: "protocol-error", detail });
+      main.refusals.add({ deviceId: "", address, reason, detail });
       stream.destroy();
     };
+    const patience = transportClock.setTimer(CONNECT_WITHIN_MS, () => {
+      silent = false;
+      fail(`No CONNECT came within ${CONNECT_WITHIN_MS / 1000} s.`);
+    });
     const read = createPacketReader((packet) => {
       if (stream.destroyed) return;
       if (speaker) return speaker.receive(packet);
@@ -109,6 +122,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     });
     stream.on("data", (chunk: Buffer) => {
       if (stream.destroyed) return;
+      silent = false;
       try {
         read(chunk);
       } catch (error) {
@@ -119,6 +133,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     stream.on("error", () => {});
     stream.on("close", () => {
       transportClock.clearTimer(patience);
+      if (silent) main.refusals.add({ deviceId: "", address, ...LEFT_WITHOUT_A_WORD });
       speaker?.closed();
     });
   };
@@ -127,12 +142,12 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
 /** Over the rate of new connections the service just closes them. */
 function acceptOrDrop(
   accept: () => Speaker | undefined,
-  fail: (detail: string) => void,
+  fail: (detail: string, reason: RefusalReason) => void,
 ): Speaker | undefined {
   try {
     return accept();
   } catch (error) {
-    fail(messageOf(error));
+    fail(messageOf(error), error instanceof HubError ? "throttled" : "protocol-error");
     return undefined;
   }
 }

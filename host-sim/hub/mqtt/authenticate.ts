@@ -2,9 +2,11 @@ import type { X509Certificate } from "node:crypto";
 import type { IConnectPacket } from "mqtt-packet";
 import { commonName, type Peer, thumbprint, verifyChain } from "../../pki/index.ts";
 import { type Device, idOf } from "../devices.ts";
+import type { AuthScope } from "../events.ts";
 import type { Hub } from "../hub.ts";
+import { rejectingRule } from "../ip-filter.ts";
 import type { RefusalReason } from "../refusals.ts";
-import { expiryOf, problemWithToken } from "../service/sas.ts";
+import { expiryOf, policyOf, problemWithToken } from "../service/sas.ts";
 
 export type Verdict =
   | {
@@ -12,6 +14,7 @@ export type Verdict =
       readonly hub: Hub;
       readonly device: Device;
       readonly modelId: string;
+      readonly scope: AuthScope;
       /** When the device's token ends, in milliseconds since the epoch. */
       readonly validUntil: number | undefined;
     }
@@ -29,8 +32,15 @@ const IDENTIFIER_REJECTED = 2;
 const BAD_USER_NAME = 4;
 const NOT_AUTHORIZED = 5;
 
+/** Where a CONNECT comes from; the certificates are only looked at when they count. */
+export interface Caller {
+  identify(): Peer;
+  /** `host:port`. */
+  readonly address: string;
+}
+
 /** Decides on a CONNECT as IoT Hub does; everything about credentials is answered with 5. */
-export function authenticate(hubs: readonly Hub[], packet: IConnectPacket, peer: Peer): Verdict {
+export function authenticate(hubs: readonly Hub[], packet: IConnectPacket, peer: Caller): Verdict {
   const refuse = (returnCode: number, reason: RefusalReason, detail: string): Verdict => ({
     ok: false,
     returnCode,
@@ -52,13 +62,27 @@ export function authenticate(hubs: readonly Hub[], packet: IConnectPacket, peer:
     const detail = `The client id is ${packet.clientId}, the user name says ${id}.`;
     return refuse(IDENTIFIER_REJECTED, "client-id-mismatch", detail);
   }
+  const denied = problemWithAddress(hub, peer.address);
+  if (denied) return refuse(NOT_AUTHORIZED, "ip-filter", denied);
   const device = hub.devices.find(id);
   if (!device) return refuse(NOT_AUTHORIZED, "unknown-device", "The registry has no such device.");
   const token = packet.password?.toString("utf8") ?? "";
-  const problem = problemWithCredentials(hub, device, { ...peer, token });
+  const problem = problemWithCredentials(hub, device, { ...peer.identify(), token });
   if (problem) return refuse(NOT_AUTHORIZED, ...problem);
+  const scope = authScopeOf(device, token);
   const validUntil = device.authentication.type === "sas" ? expiryOf(token) : undefined;
-  return { ok: true, hub, device, modelId: user.modelId, validUntil };
+  return { ok: true, hub, device, modelId: user.modelId, scope, validUntil };
+}
+
+/** @returns which rule of the hub's IP filter turns the caller away, or undefined */
+export function problemWithAddress({ settings }: Hub, address: string): string | undefined {
+  const rule = rejectingRule(settings.get().ipFilterRules, address);
+  return rule && `The rule ${rule.filterName} of the IP filter rejects ${rule.ipMask}.`;
+}
+
+/** Whose key signed the token that a device came with. */
+export function authScopeOf({ authentication }: Device, token: string): AuthScope {
+  return authentication.type === "sas" && policyOf(token) !== undefined ? "hub" : "own";
 }
 
 /**
@@ -66,7 +90,7 @@ export function authenticate(hubs: readonly Hub[], packet: IConnectPacket, peer:
  * mark. Clients that dial the lab by its address name it so.
  */
 function parseUserName(userName: string, hubs: readonly Hub[]) {
-  const match = /^([^/]+)\/([^/]+)(?:\/([^/?]+))?\/\??(api-version=.*)$/.exec(userName);
+  const match = /^([^/]+)\/([^/]+)(?:\/([^/?]+))?\/\??((?:[^/]*&)?api-version=.*)$/.exec(userName);
   if (!match) return `The user name ${userName} is not {hub}/{deviceId}/?api-version=….`;
   const [, host = "", deviceId = "", moduleId, query = ""] = match;
   const name = host.toLowerCase().replace(/:\d+$/, "");

@@ -5,7 +5,7 @@ import type { Clock, TimerHandle } from "../../clock/index.ts";
 import type { QueuedMessage } from "../c2d.ts";
 import type { DeviceConnection } from "../connections.ts";
 import { type Device, idOf } from "../devices.ts";
-import { type Sender, senderOf } from "../events.ts";
+import { type AuthScope, type Sender, senderOf } from "../events.ts";
 import type { Hub } from "../hub.ts";
 import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
@@ -26,6 +26,8 @@ const LONGEST_SILENCE_MS = 1_767_000;
 const MOST_UNSTORED = 1_000;
 /** A reader that does not keep up is cut off instead of filling the memory. */
 const LARGEST_BACKLOG = 4 * 1024 * 1024;
+/** Bytes; those of twice as many messages as a device can have under way. */
+const MOST_UNREAD_ACKNOWLEDGEMENTS = 512 * 1024;
 
 export interface Accepted {
   readonly hub: Hub;
@@ -34,6 +36,8 @@ export interface Accepted {
   readonly address: string;
   readonly device: Device;
   readonly modelId: string;
+  /** Whose key let the device in. */
+  readonly scope: AuthScope;
   readonly session: Session;
   readonly connect: IConnectPacket;
   /** When the device's token ends, in milliseconds since the epoch. */
@@ -67,7 +71,7 @@ export class MqttConnection implements DeviceConnection {
     this.#accepted = accepted;
     this.hub = accepted.hub;
     this.device = accepted.device;
-    this.sender = senderOf(accepted.device, accepted.modelId);
+    this.sender = senderOf(accepted.device, accepted.modelId, accepted.scope);
     this.subscriptions = accepted.session.subscriptions;
     this.#since = new Date(accepted.hub.clock.now()).toISOString();
     this.#heard = accepted.transportClock.monotonic();
@@ -88,8 +92,8 @@ export class MqttConnection implements DeviceConnection {
     return this.#since;
   }
 
-  get takesMethods(): boolean {
-    return this.subscriptions.has("methods");
+  takesMethod(name: string): boolean {
+    return this.subscriptions.has("methods") || this.subscriptions.has(`methods/${name}`);
   }
 
   trackingId(): string {
@@ -139,6 +143,14 @@ export class MqttConnection implements DeviceConnection {
   /** PUBACK; thousands a second go out, so those of a turn are written by hand as one buffer. */
   acknowledge(packetId: number): void {
     if (!this.#open) return;
+    const { socket } = this.#accepted;
+    if (socket.writableLength > MOST_UNREAD_ACKNOWLEDGEMENTS) {
+      this.refuse(
+        "protocol-error",
+        "The device does not read the acknowledgements of its messages.",
+      );
+      return;
+    }
     this.#corkForThisTurn();
     this.#acknowledged.push(packetId);
   }
@@ -276,7 +288,8 @@ export class MqttConnection implements DeviceConnection {
     if (publication?.kind !== "telemetry") return;
     const more = { "iothub-MessageType": "Will" };
     try {
-      storeTelemetry(this, publication.bag, {}, Buffer.from(will?.payload ?? ""), more);
+      const { retain, payload = "" } = will as { retain?: boolean; payload?: string | Buffer };
+      storeTelemetry(this, publication.bag, { retain }, Buffer.from(payload), more);
     } catch (error) {
       this.hub.logger.warn(`the will of ${this.id} was dropped: ${error}`);
     }

@@ -5,11 +5,12 @@ import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
 import { twinForDevice } from "../twins.ts";
 import type { MqttConnection } from "./connection.ts";
-import { parseBag } from "./property-bag.ts";
+import { messageSize, parseBag } from "./property-bag.ts";
 import { type Publication, parsePublication, parseSubscription } from "./topics.ts";
 
 const LARGEST_MESSAGE = 262_144;
 const LARGEST_METHOD_PAYLOAD = 131_072;
+const MOST_SUBSCRIPTIONS = 5;
 
 /** A publish of the device: telemetry, twin, or the answer to a direct method. */
 export function onPublish(connection: MqttConnection, packet: IPublishPacket): void {
@@ -50,6 +51,7 @@ function serve(
     case "twin-patch":
       answerTwin(connection, publication.requestId, () => {
         hub.limits.take("twinUpdates");
+        requireNumber(publication.version);
         const patch = JSON.parse(payload.toString("utf8"));
         const twin = hub.twins.patchReported(connection.id, patch, publication.version);
         return { status: 204, suffix: `&$version=${twin.reported.version}` };
@@ -58,6 +60,11 @@ function serve(
     case "method-answer":
       return onMethodAnswer(connection, publication, payload);
   }
+}
+
+function requireNumber(version: number | undefined): void {
+  if (version === undefined || Number.isSafeInteger(version)) return;
+  throw new HubError("ArgumentInvalid", "The $version of the topic is no whole number");
 }
 
 function onTelemetry(
@@ -91,8 +98,11 @@ export function storeTelemetry(
   more?: Readonly<Record<string, string>>,
   onStored?: () => void,
 ): void {
-  const { properties, system } = parseBag(bag);
-  if (payload.length + Buffer.byteLength(bag) > LARGEST_MESSAGE) {
+  const bagged = parseBag(bag);
+  const { properties, system } = bagged;
+  // The encoded bag is never shorter than what it says: most messages need no closer look.
+  const about = payload.length + Buffer.byteLength(bag);
+  if (about > LARGEST_MESSAGE && messageSize(payload.length, bagged) > LARGEST_MESSAGE) {
     throw new HubError("MessageTooLarge", `A message has at most ${LARGEST_MESSAGE} bytes.`);
   }
   const { hub, sender } = connection;
@@ -175,6 +185,7 @@ function onMethodAnswer(
 
 /** A filter that a device may not have closes the connection, as the service does. */
 export function onSubscribe(connection: MqttConnection, packet: ISubscribePacket): void {
+  const { subscriptions } = connection;
   const granted: number[] = [];
   for (const { topic, qos } of packet.subscriptions) {
     const kind = parseSubscription(topic, connection.device);
@@ -183,7 +194,12 @@ export function onSubscribe(connection: MqttConnection, packet: ISubscribePacket
       return;
     }
     const allowed = qos === 0 ? 0 : 1;
-    connection.subscriptions.set(kind, allowed);
+    if (!subscriptions.has(kind) && subscriptions.size >= MOST_SUBSCRIPTIONS) {
+      const detail = `A device has at most ${MOST_SUBSCRIPTIONS} subscriptions at a time.`;
+      connection.refuse("forbidden-topic", detail);
+      return;
+    }
+    subscriptions.set(kind, allowed);
     granted.push(allowed);
   }
   connection.send({ cmd: "suback", messageId: packet.messageId, granted });

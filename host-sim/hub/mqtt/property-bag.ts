@@ -21,6 +21,10 @@ const SYSTEM_NAMES = new Map(
   }),
 );
 
+/** What the hub itself notes on a message: a device cannot write it. */
+const OWN_NAMES =
+  /^(iothub-connection-|iothub-message-source$|iothub-enqueuedtime$|x-opt-|dt-dataschema$)/;
+
 /** Reads `k=v&k=v`, percent-encoded on both sides; throws URIError on a broken escape. */
 export function parseBag(text: string): MessageProperties {
   const properties: [string, string | null][] = [];
@@ -32,11 +36,23 @@ export function parseBag(text: string): MessageProperties {
     const value = at < 0 ? null : decode(pair.slice(at + 1));
     if (name.startsWith("$.")) {
       const short = name.slice(2);
-      system.push([SYSTEM_NAMES.get(short) ?? short, value ?? ""]);
+      const known = SYSTEM_NAMES.get(short);
+      if (known === undefined && OWN_NAMES.test(short)) continue;
+      system.push([known ?? short, value ?? ""]);
     } else if (name !== "?") properties.push([name, value]);
   }
   // A device may name a property `__proto__`; assigning it to a member would lose it.
   return { properties: Object.fromEntries(properties), system: Object.fromEntries(system) };
+}
+
+/** What a message counts: its body, the values of system properties, application properties. */
+export function messageSize(body: number, { properties, system }: MessageProperties): number {
+  let size = body;
+  for (const value of Object.values(system)) size += Buffer.byteLength(value);
+  for (const [name, value] of Object.entries(properties)) {
+    size += Buffer.byteLength(name) + Buffer.byteLength(value ?? "");
+  }
+  return size;
 }
 
 function decode(text: string): string {

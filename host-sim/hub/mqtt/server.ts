@@ -1,7 +1,6 @@
 import { createServer, type Socket } from "node:net";
 import { createSecureContext, TLSSocket, type TLSSocketOptions } from "node:tls";
 import type { Clock } from "../../clock/index.ts";
-import type { Logger } from "../../log.ts";
 import { peerOf, type ServerCredentials, tlsOptions } from "../../pki/index.ts";
 import { createServerService } from "../../server-service.ts";
 import type { Service } from "../../service.ts";
@@ -13,9 +12,10 @@ export interface MqttServerOptions {
   readonly host: string;
   readonly port: number;
   readonly credentials: ServerCredentials;
-  readonly logger: Logger;
   /** Times the handshake. */
   readonly transportClock: Clock;
+  /** A handshake did not come to its end. */
+  onTlsProblem(address: string, detail: string): void;
 }
 
 /** A peer that does not come through the handshake is let go. */
@@ -45,22 +45,37 @@ export function createMqttServer(accept: Acceptor, options: MqttServerOptions): 
 function shakeHands(
   socket: Socket,
   tls: TLSSocketOptions,
-  { logger, transportClock }: MqttServerOptions,
+  { onTlsProblem, transportClock }: MqttServerOptions,
   onSecure: (secure: TLSSocket, address: string) => void,
 ): void {
   const address = addressOf(socket);
   const secure = new TLSSocket(new SocketStream(socket), tls);
   const patience = transportClock.setTimer(HANDSHAKE_WITHIN_MS, () =>
-    secure.destroy(new Error("The handshake took too long.")),
+    secure.destroy(new Error("it took too long")),
   );
-  const onError = (error: Error) => logger.warn(`TLS with ${address} failed: ${error.message}`);
-  const onClose = () => transportClock.clearTimer(patience);
+  let problem = new Error("hang up");
+  const onError = (error: Error) => {
+    problem = error;
+  };
+  const onClose = () => {
+    transportClock.clearTimer(patience);
+    onTlsProblem(address, explained(problem));
+  };
   secure.on("error", onError);
   secure.on("close", onClose);
   secure.once("secure", () => {
-    onClose();
+    transportClock.clearTimer(patience);
     secure.off("error", onError);
     secure.off("close", onClose);
     onSecure(secure, address);
   });
+}
+
+/** OpenSSL's words, and what they mean to somebody who is stuck on them. */
+function explained(error: Error & { readonly reason?: string }): string {
+  const reason = error.reason ?? error.message;
+  const hint = /unknown ca|hang up|reset/i.test(reason)
+    ? "; clients that do not trust the hub's certificate end it so: give them the lab's ca.pem"
+    : "";
+  return `The TLS handshake failed: ${reason}${hint}.`;
 }

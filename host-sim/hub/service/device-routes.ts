@@ -4,9 +4,9 @@ import { HubError } from "../errors.ts";
 import { senderOf } from "../events.ts";
 import type { Hub } from "../hub.ts";
 import { isObject } from "../json.ts";
-import { problemWithCredentials } from "../mqtt/authenticate.ts";
+import { authScopeOf, problemWithCredentials } from "../mqtt/authenticate.ts";
 import { type HttpAnswer, type HttpRequest, hubProblem, type RouteGroup } from "./endpoint.ts";
-import { requireApiVersion } from "./group.ts";
+import { requireAddress, requireApiVersion } from "./group.ts";
 import { idFrom } from "./registry-routes.ts";
 
 const LARGEST_MESSAGE = 262_144;
@@ -36,9 +36,10 @@ export function deviceGroup(hub: Hub): RouteGroup {
     },
     authorize(request) {
       requireApiVersion(request);
+      requireAddress(hub, request.address, idFrom(request.parameters));
       requireDevice(hub, request);
     },
-    problem: hubProblem,
+    problem: (error) => hubProblem(error, hub.clock.now()),
   };
 }
 
@@ -66,7 +67,8 @@ async function takeEvents(hub: Hub, request: HttpRequest): Promise<HttpAnswer> {
     throw new HubError("MessageTooLarge", `Messages have at most ${LARGEST_MESSAGE} bytes`);
   }
   const { modelId } = hub.twins.get(idOf(device));
-  const sender = senderOf(device, modelId);
+  const scope = authScopeOf(device, request.headers.authorization ?? "");
+  const sender = senderOf(device, modelId, scope);
   const kept = messages.map(({ body, headers }) => {
     hub.limits.take("telemetry");
     hub.limits.spend(body.length);

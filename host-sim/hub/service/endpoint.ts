@@ -134,16 +134,20 @@ function send(response: ServerResponse, answer: HttpAnswer): void {
   response.end(json === undefined ? body : JSON.stringify(json));
 }
 
-/** An error as IoT Hub writes it; the SDKs pick the name out of `Message` at `:` and `;`. */
-export function hubProblem(error: unknown): HttpAnswer {
+/**
+ * An error as IoT Hub writes it; the SDKs pick the name out of `Message` at `:` and `;`.
+ * @param time milliseconds since the Unix epoch, where a clock is known
+ */
+export function hubProblem(error: unknown, time?: number): HttpAnswer {
   const known = error instanceof HubError;
   const name = known ? error.name : "ServerError";
   const text = error instanceof Error ? error.message : String(error);
+  const stamp = time === undefined ? "" : `-TimeStamp:${new Date(time).toISOString()}`;
   return {
     status: known ? error.status : 500,
     json: {
       Message: `ErrorCode:${name};${text}`,
-      ExceptionMessage: `Tracking ID:${crypto.randomUUID()}`,
+      ExceptionMessage: `Tracking ID:${crypto.randomUUID()}${stamp}`,
     },
     headers: { "iothub-errorcode": name },
   };

@@ -1,8 +1,9 @@
 import { HubError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
+import { problemWithAddress } from "../mqtt/authenticate.ts";
 import { eventHubName } from "../names.ts";
 import { type Handler, type HttpRequest, hubProblem, type RouteGroup } from "./endpoint.ts";
-import { isOnHost, type Permission, problemWithToken } from "./sas.ts";
+import { isOnHost, type Permission, policyOf, problemWithToken } from "./sas.ts";
 
 /** Readers of events name the resource as a URL. */
 const SCHEME = /^(sb|amqps?|https?):\/\//i;
@@ -18,16 +19,25 @@ export function serviceGroup(hub: Hub, routes: ServiceRoutes): RouteGroup {
     ),
     authorize(request) {
       requireApiVersion(request);
+      requireAddress(hub, request.address);
       const permission = routes[request.route]?.[0] ?? "ServiceConnect";
       requirePermission(hub, request, permission);
     },
-    problem: hubProblem,
+    problem: (error) => hubProblem(error, hub.clock.now()),
   };
 }
 
 export function requireApiVersion({ query }: HttpRequest): void {
   if (query.get("api-version")) return;
   throw new HubError("ArgumentInvalid", "The query has no api-version");
+}
+
+/** @throws HubError IotHubUnauthorizedAccess for a caller that the IP filter turns away */
+export function requireAddress(hub: Hub, address: string, deviceId = ""): void {
+  const detail = problemWithAddress(hub, address);
+  if (detail === undefined) return;
+  hub.refusals.add({ deviceId, address, reason: "ip-filter", detail });
+  throw new HubError("IotHubUnauthorizedAccess", "Unauthorized");
 }
 
 function requirePermission(hub: Hub, request: HttpRequest, permission: Permission): void {
@@ -45,8 +55,8 @@ export function problemWithPolicyToken(
   permissions: readonly Permission[],
   keyText = false,
 ): string | undefined {
-  const name = /&skn=([^&]+)/.exec(token)?.[1];
-  const policy = hub.policies.find(decodeURIComponent(name ?? ""));
+  const name = policyOf(token);
+  const policy = hub.policies.find(name ?? "");
   if (!policy) return name ? `There is no policy ${name}.` : "The token names no policy (skn).";
   const missing = permissions.find((permission) => !policy.permissions.includes(permission));
   if (missing) return `The policy ${policy.name} has no permission ${missing}.`;

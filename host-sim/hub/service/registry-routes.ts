@@ -46,8 +46,8 @@ export function registryRoutes(hub: Hub): ServiceRoutes {
     "GET /devices": [
       "RegistryRead",
       ({ query }) => {
-        const top = Math.min(Number(query.get("top") ?? LARGEST_LIST), LARGEST_LIST);
-        const devices = hub.devices.list().slice(0, top);
+        hub.limits.take("registry");
+        const devices = hub.devices.list().slice(0, topFrom(query.get("top")));
         return { json: devices.map((device) => identityJson(hub, device)) };
       },
     ],
@@ -66,6 +66,12 @@ export function registryRoutes(hub: Hub): ServiceRoutes {
       () => ({ json: { connectedDeviceCount: hub.connections.count() } }),
     ],
   };
+}
+
+function topFrom(text: string | null): number {
+  const top = Number(text ?? LARGEST_LIST);
+  if (Number.isInteger(top) && top >= 1) return Math.min(top, LARGEST_LIST);
+  throw new HubError("ArgumentInvalid", `top is a whole number from 1 to ${LARGEST_LIST}`);
 }
 
 function statistics({ devices }: Hub) {
@@ -106,7 +112,8 @@ function requestFrom(body: JsonObject): DeviceRequest {
     moduleId: typeof moduleId === "string" ? moduleId : undefined,
     managedBy: typeof managedBy === "string" ? managedBy : undefined,
     status,
-    statusReason: typeof statusReason === "string" ? statusReason : undefined,
+    statusReason:
+      statusReason === null || typeof statusReason === "string" ? statusReason : undefined,
     authentication: isObject(authentication)
       ? (authentication as DeviceRequest["authentication"])
       : undefined,
@@ -120,15 +127,16 @@ function bulk(hub: Hub, body: unknown): HttpAnswer {
     throw new HubError("ArgumentInvalid", `A bulk request is a list of up to ${LARGEST_BULK}`);
   }
   const errors = body.flatMap((entry) => {
-    hub.limits.take("registry");
-    const change = asObject(entry, "An entry");
     try {
-      runChange(hub, change);
+      hub.limits.take("registry");
+      runChange(hub, asObject(entry, "An entry"));
       return [];
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
       const { name: errorCode, message: errorStatus } = error;
-      return [{ deviceId: String(change.id), errorCode, errorStatus }];
+      const { id, moduleId } = isObject(entry) ? entry : {};
+      const module = moduleId === undefined ? {} : { moduleId };
+      return [{ deviceId: String(id ?? ""), ...module, errorCode, errorStatus }];
     }
   });
   const isSuccessful = errors.length === 0;
@@ -137,7 +145,7 @@ function bulk(hub: Hub, body: unknown): HttpAnswer {
 
 function runChange(hub: Hub, change: JsonObject): void {
   const request = requestFrom({ ...change, deviceId: change.id ?? change.deviceId ?? "" });
-  const etag = String(change.eTag ?? change.etag ?? "*");
+  const etag = ifMatch(String(change.eTag ?? change.etag ?? ""));
   switch (String(change.importMode ?? "create").toLowerCase()) {
     case "create":
       hub.devices.create(request);
@@ -146,7 +154,7 @@ function runChange(hub: Hub, change: JsonObject): void {
       hub.devices.update(request, "*");
       return;
     case "updateifmatchetag":
-      hub.devices.update(request, etag);
+      hub.devices.update(request, etag ?? "");
       return;
     case "createorupdate":
       if (hub.devices.find(idOf(request))) hub.devices.update(request, "*");
@@ -156,7 +164,7 @@ function runChange(hub: Hub, change: JsonObject): void {
       hub.devices.delete(idOf(request));
       return;
     case "deleteifmatchetag":
-      hub.devices.delete(idOf(request), etag);
+      hub.devices.delete(idOf(request), etag ?? "");
       return;
     default:
       throw new HubError("ArgumentInvalid", `importMode ${change.importMode} is not known`);

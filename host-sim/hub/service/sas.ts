@@ -73,6 +73,12 @@ export function expiryOf(token: string): number | undefined {
   return seconds === undefined ? undefined : Number(seconds) * 1000;
 }
 
+/** The shared access policy that a token names; undefined when it is signed with a device's key. */
+export function policyOf(token: string): string | undefined {
+  const name = /[ &]skn=([^&]+)/.exec(token)?.[1];
+  return name === undefined ? undefined : decode(name);
+}
+
 /** Whether a token's resource is one of these hosts, the lab's address, or something below them. */
 export function isOnHost(resource: string, hosts: readonly string[]): boolean {
   const name = (resource.toLowerCase().split("/")[0] ?? "").replace(/:\d+$/, "");

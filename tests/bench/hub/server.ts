@@ -42,7 +42,7 @@ export async function serveHub(
     }
   });
   const listeners = createListeners({
-    ...{ hub, host: "127.0.0.1", credentials: given.server, logger: silentLogger },
+    ...{ hub, host: "127.0.0.1", credentials: given.server },
   });
   const { mqtt } = await listeners.start();
   const answer = async (request: HubRequest): Promise<unknown> => {

@@ -4,6 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { createSasToken } from "../../../host-sim/hub/service/sas.ts";
 import {
+  asOwner,
   bodyOf,
   errorOf,
   HUB_NAME,
@@ -77,6 +78,60 @@ test("update keeps the keys and changes the etag", async ({ lab }) => {
   assert.is(after.generationId, before.generationId);
 });
 
+test("update with an old etag is InvalidEtagError", async ({ lab }) => {
+  const before = await bodyOf<Device & { etag: string }>(lab.registry.create({ deviceId: "a" }));
+  await lab.registry.update({ deviceId: "a", statusReason: "x" });
+  const headers = { "if-match": `"${before.etag}"` };
+  const answer = await asOwner(lab, "PUT", "/devices/a", { body: { deviceId: "a" }, headers });
+  assert.is(answer.status, 412);
+  assert.is(answer.headers["iothub-errorcode"], "PreconditionFailed");
+  const deleted = await asOwner(lab, "DELETE", "/devices/a", { headers });
+  assert.is(deleted.status, 412);
+  assert.ok(lab.hub.devices.find("a"));
+});
+
+test("a status reason has 128 characters at most, and null clears it", async ({ lab }) => {
+  await lab.registry.create({ deviceId: "a", statusReason: "x".repeat(128) });
+  const long = lab.registry.update({ deviceId: "a", statusReason: "x".repeat(129) });
+  assert.is((await errorOf(long)).name, "ArgumentError");
+  await lab.registry.update({ deviceId: "a", statusReason: null } as never);
+  assert.is(lab.hub.devices.get("a").statusReason, null);
+});
+
+for (const [what, authentication] of [
+  ["a key that is no base64", { symmetricKey: { primaryKey: "no key!", secondaryKey: "" } }],
+  ["a key of 15 bytes", { symmetricKey: { primaryKey: "A".repeat(20), secondaryKey: "" } }],
+  [
+    "a thumbprint that is none",
+    { type: "selfSigned", x509Thumbprint: { primaryThumbprint: "AB" } },
+  ],
+  ["a self-signed device without a thumbprint", { type: "selfSigned", x509Thumbprint: {} }],
+  ["an unknown kind of authentication", { type: "password" }],
+] as const) {
+  test(`${what} is refused`, async ({ lab }) => {
+    const made = lab.registry.create({ deviceId: "a", authentication } as never);
+    assert.is((await errorOf(made)).name, "ArgumentError");
+    assert.is(lab.hub.devices.find("a"), undefined);
+  });
+}
+
+test("a device that was deleted and made again has an empty twin and an empty queue", async ({
+  lab,
+}) => {
+  await lab.registry.create({ deviceId: "a" });
+  await lab.registry.addModule({ deviceId: "a", moduleId: "m" });
+  await lab.registry.updateTwin("a", { tags: { old: true } }, "*");
+  await lab.registry.updateModuleTwin("a", "m", { tags: { old: true } }, "*");
+  lab.hub.c2d.enqueue("a", { body: Buffer.from("old"), ack: "full" });
+  await lab.registry.delete("a");
+  await lab.registry.create({ deviceId: "a" });
+  await lab.registry.addModule({ deviceId: "a", moduleId: "m" });
+  assert.equal(lab.hub.twins.get("a").tags, {});
+  assert.equal(lab.hub.twins.get("a/m").tags, {});
+  assert.is(lab.hub.c2d.count("a"), 0);
+  assert.is(lab.hub.feedback.take()?.records[0]?.statusCode, "Purged");
+});
+
 test("a device that was deleted and made again has another generation", async ({ lab }) => {
   const before = await bodyOf<Device>(lab.registry.create({ deviceId: "a" }));
   await lab.registry.delete("a");
@@ -136,6 +191,65 @@ test("a bulk request reports what failed and does the rest", async ({ lab }) => 
   const devices = ["a", "b"].map((deviceId) => ({ deviceId }));
   await errorOf(lab.registry.addDevices(devices as Device[]));
   assert.ok(lab.hub.devices.find("a"));
+});
+
+test("a bulk request tells entries that are none, and old etags", async ({ lab }) => {
+  const { etag } = lab.hub.devices.create({ deviceId: "a" });
+  lab.hub.devices.update({ deviceId: "a", statusReason: "changed" }, etag);
+  const entry = { id: "a", importMode: "updateIfMatchETag", status: "disabled" };
+  const body = ["no entry", entry, { ...entry, eTag: etag }, { id: "b", importMode: "create" }];
+  const answer = await asOwner(lab, "POST", "/devices", { body });
+  assert.is(answer.status, 400);
+  const { errors } = JSON.parse(answer.text) as { errors: Record<string, string>[] };
+  assert.equal(
+    errors.map(({ deviceId, errorCode }) => [deviceId, errorCode]),
+    [
+      ["", "ArgumentInvalid"],
+      ["a", "PreconditionFailed"],
+      ["a", "PreconditionFailed"],
+    ],
+  );
+  assert.is(lab.hub.devices.get("a").status, "enabled");
+  assert.ok(lab.hub.devices.find("b"));
+});
+
+test("a list takes from 1 to 1000 at a time", async ({ lab }) => {
+  for (const deviceId of ["a", "b"]) lab.hub.devices.create({ deviceId });
+  assert.is(JSON.parse((await asOwner(lab, "GET", "/devices?top=1")).text).length, 1);
+  for (const top of ["0", "-1", "1.5", "many"]) {
+    assert.is((await asOwner(lab, "GET", `/devices?top=${top}`)).status, 400, top);
+  }
+});
+
+test("the 51st module of a device is refused", async ({ lab }) => {
+  lab.hub.devices.create({ deviceId: "a" });
+  for (let n = 1; n <= 50; n++) lab.hub.devices.create({ deviceId: "a", moduleId: `m${n}` });
+  const answer = await asOwner(lab, "PUT", "/devices/a/modules/m51", { body: {} });
+  assert.is(answer.status, 403);
+  assert.is(answer.headers["iothub-errorcode"], "TooManyModulesOnDevice");
+});
+
+test("getServiceStatistics counts connected devices", async ({ lab }) => {
+  await lab.dial(lab.device("d"));
+  lab.device("away");
+  const answer = await asOwner(lab, "GET", "/statistics/service");
+  assert.equal(JSON.parse(answer.text), { connectedDeviceCount: 1 });
+});
+
+test("the IP filter turns services away with 401", async ({ lab }) => {
+  const rule = { filterName: "no", action: "Reject", ipMask: "127.0.0.0/8" };
+  lab.hub.settings.change({ ipFilterRules: [rule] });
+  assert.is((await errorOf(lab.registry.list())).name, "UnauthorizedError");
+  assert.is(lab.hub.refusals.list().at(-1)?.reason, "ip-filter");
+});
+
+test("an error carries its name, a tracking id and the time", async ({ lab }) => {
+  const { status, headers, text } = await asOwner(lab, "GET", "/devices/nobody");
+  assert.is(status, 404);
+  assert.is(headers["iothub-errorcode"], "DeviceNotFound");
+  const { Message, ExceptionMessage } = JSON.parse(text);
+  assert.match(Message, /^ErrorCode:DeviceNotFound;/);
+  assert.match(ExceptionMessage, /^Tracking ID:[0-9a-f-]{36}-TimeStamp:2026-06-01T/);
 });
 
 test("a bulk request has at most 100 devices", async ({ lab }) => {

@@ -6,6 +6,7 @@ import azureDevice, { type Client } from "azure-iot-device";
 import azureMqtt from "azure-iot-device-mqtt";
 import azureIothub from "azure-iothub";
 import type { HubOptions } from "../../../host-sim/hub/hub.ts";
+import { createSasToken } from "../../../host-sim/hub/service/sas.ts";
 import { packageFolder } from "../../../host-sim/paths.ts";
 import {
   DPS_DEVICE_NAME,
@@ -80,22 +81,50 @@ export async function connectDevice(
   return client;
 }
 
-/** A bare HTTPS request to the hub's real name, on a connection of its own. */
-export function rest(path: string, token = "", method = "GET"): Promise<RestAnswer> {
-  const headers = token === "" ? {} : { authorization: token };
+export interface RestRequest {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The hub's name when absent. */
+  readonly host?: string;
+}
+
+/** A bare HTTPS request to a real name, on a connection of its own. */
+export function rest(
+  path: string,
+  token = "",
+  method = "GET",
+  { body, headers: more, host = HUB_NAME }: RestRequest = {},
+): Promise<RestAnswer> {
+  const headers = {
+    ...(token === "" ? {} : { authorization: token }),
+    ...(body === undefined ? {} : { "content-type": "application/json" }),
+    ...more,
+  };
   return new Promise((resolve, reject) => {
-    const asked = request(
-      { host: HUB_NAME, path, method, headers, agent: false },
-      async (response) => {
-        const chunks: Buffer[] = [];
-        for await (const chunk of response) chunks.push(chunk);
-        const { statusCode: status = 0, headers: answered } = response;
-        resolve({ status, headers: answered, text: Buffer.concat(chunks).toString() });
-      },
-    );
+    const asked = request({ host, path, method, headers, agent: false }, async (response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk);
+      const { statusCode: status = 0, headers: answered } = response;
+      resolve({ status, headers: answered, text: Buffer.concat(chunks).toString() });
+    });
     asked.on("error", reject);
-    asked.end();
+    const text = typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+    asked.end(text);
   });
+}
+
+/** What the owner of the hub may ask on any of its service routes. */
+export function asOwner(
+  { hub, clock }: Pick<TestHub, "hub" | "clock">,
+  method: string,
+  path: string,
+  given: RestRequest = {},
+): Promise<RestAnswer> {
+  const { key = "" } = hub.policies.find("iothubowner") ?? {};
+  const expiry = Math.floor(clock.now() / 1000) + 3600;
+  const at = path.includes("?") ? "&" : "?";
+  const token = createSasToken(HUB_NAME, key, expiry, "iothubowner");
+  return rest(`${path}${at}api-version=2021-04-12`, token, method, given);
 }
 
 export interface RestAnswer {

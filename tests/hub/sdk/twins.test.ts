@@ -3,9 +3,11 @@ import azureIothub, { type Twin } from "azure-iothub";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  asOwner,
   bodyOf,
   connectDevice,
   errorOf,
+  nextMessage,
   type RedirectedHub,
   startRedirectedHub,
 } from "./support.ts";
@@ -78,6 +80,124 @@ test("desired properties ten levels deep are kept, eleven refused", async ({ lab
   const set = (desired: object) => lab.registry.updateTwin("a", { properties: { desired } }, "*");
   await set(nested(10));
   await errorOf(set(nested(11)));
+});
+
+for (const [what, value, ok] of [
+  ["the largest integer", 4503599627370495, true],
+  ["an integer that is too large", 4503599627370496, false],
+  ["the smallest integer", -4503599627370496, true],
+  ["an integer that is too small", -4503599627370497, false],
+  ["a fraction", 1.5, true],
+  ["a list", [1, { a: ["x"] }], true],
+  ["a string of 4 KB", "x".repeat(4096), true],
+  ["a string over 4 KB", "x".repeat(4097), false],
+  ["a string of 4 KB in UTF-8", "é".repeat(2048), true],
+  ["a string over 4 KB in UTF-8", "é".repeat(2049), false],
+] as const) {
+  test(`desired properties with ${what} are ${ok ? "kept" : "refused"}`, async ({ lab }) => {
+    const patch = { properties: { desired: { value } } };
+    const done = lab.registry.updateTwin("a", patch, "*");
+    if (ok) await done;
+    else assert.is((await errorOf(done)).name, "ArgumentError");
+    assert.equal(lab.hub.twins.get("a").desired.values, ok ? { value } : {});
+  });
+}
+
+for (const [what, name] of [
+  ["a dollar sign", "$a"],
+  ["a space", "a b"],
+  ["a control character", "a\u0085"],
+  ["no character", ""],
+  ["more than 1 KB", "x".repeat(1025)],
+]) {
+  test(`a name with ${what} is refused`, async ({ lab }) => {
+    for (const part of ["tags", "desired"]) {
+      const values = { outer: { [name as string]: 1 } };
+      const patch = part === "tags" ? { tags: values } : { properties: { desired: values } };
+      assert.is((await errorOf(lab.registry.updateTwin("a", patch, "*"))).name, "ArgumentError");
+    }
+  });
+}
+
+test("desired properties have 32 KB; control characters do not count", async ({ lab }) => {
+  const set = (last: string) => {
+    const desired = Object.fromEntries(
+      Array.from({ length: 8 }, (_, n) => [`k${n}`, n < 7 ? "x".repeat(4094) : last]),
+    );
+    return lab.registry.updateTwin("a", { properties: { desired } }, "*");
+  };
+  await set("x".repeat(4094));
+  await set(`${"x".repeat(4093)}\n\ty`);
+  await errorOf(set("x".repeat(4095)));
+  assert.is(lab.hub.twins.get("a").desired.version, 3);
+});
+
+test("metadata tell when and with which version each property changed", async ({ lab }) => {
+  await lab.registry.updateTwin("a", { properties: { desired: { x: { y: 1 }, z: 1 } } }, "*");
+  lab.clock.advance(1000);
+  await lab.registry.updateTwin("a", { properties: { desired: { x: { y: 2 } } } }, "*");
+  const { $metadata } = (await bodyOf<TwinBody>(lab.registry.getTwin("a"))).properties.desired;
+  const [early, late] = ["2026-06-01T00:00:00.000Z", "2026-06-01T00:00:01.000Z"];
+  const latest = { $lastUpdated: late, $lastUpdatedVersion: 3 };
+  assert.equal($metadata, {
+    ...latest,
+    x: { ...latest, y: latest },
+    z: { $lastUpdated: early, $lastUpdatedVersion: 2 },
+  });
+});
+
+test("null in place of tags or desired properties clears them", async ({ lab }) => {
+  await lab.registry.updateTwin("a", { tags: { t: 1 }, properties: { desired: { d: 1 } } }, "*");
+  await lab.registry.updateTwin("a", { tags: null, properties: { desired: null } } as never, "*");
+  const { tags, desired } = lab.hub.twins.get("a");
+  assert.equal([tags, desired.values], [{}, {}]);
+});
+
+test("a replaced twin has what was put, and the device gets the whole section", async ({ lab }) => {
+  const patch = { tags: { old: 1 }, properties: { desired: { gone: 1, nested: { old: 1 } } } };
+  await lab.registry.updateTwin("a", patch, "*");
+  const { authentication } = lab.hub.devices.get("a");
+  assert.is(authentication.type, "sas");
+  const client = await lab.dial(lab.device("mqtt"));
+  await client.subscribeAsync("$iothub/twin/PATCH/properties/desired/#");
+  const pushed = nextMessage(client, "$iothub/twin/PATCH/properties/desired/");
+  lab.hub.twins.patch("mqtt", { desired: { gone: 1 } });
+  await pushed;
+  const whole = nextMessage(client, "$iothub/twin/PATCH/properties/desired/");
+  const body = {
+    tags: { fresh: 1 },
+    properties: { desired: { nested: { fresh: 1 }, none: null } },
+  };
+  for (const id of ["a", "mqtt"]) {
+    assert.is((await asOwner(lab, "PUT", `/twins/${id}`, { body })).status, 200);
+  }
+  const { tags, desired } = lab.hub.twins.get("a");
+  assert.equal(tags, { fresh: 1 });
+  assert.equal(desired.values, { nested: { fresh: 1 } });
+  assert.equal(Object.keys(desired.metadata).sort(), [
+    "$lastUpdated",
+    "$lastUpdatedVersion",
+    "nested",
+  ]);
+  assert.equal(JSON.parse((await whole).text), { nested: { fresh: 1 }, $version: 3 });
+});
+
+test("a replacement that is refused changes nothing", async ({ lab }) => {
+  await lab.registry.updateTwin("a", { tags: { t: 1 } }, "*");
+  const before = lab.hub.twins.get("a");
+  const bad = { tags: {}, properties: { desired: { "a b": 1 } } };
+  assert.is((await asOwner(lab, "PUT", "/twins/a", { body: bad })).status, 400);
+  const headers = { "if-match": '"old"' };
+  const stale = await asOwner(lab, "PUT", "/twins/a", { body: { tags: {} }, headers });
+  assert.is(stale.status, 412);
+  assert.equal(lab.hub.twins.get("a"), before);
+});
+
+test("the etag of a twin changes with reported properties", async ({ lab }) => {
+  const { etag } = lab.hub.twins.get("a");
+  lab.hub.twins.patchReported("a", { r: 1 });
+  const stale = lab.registry.updateTwin("a", { tags: { t: 1 } }, etag);
+  assert.is((await errorOf(stale)).name, "InvalidEtagError");
 });
 
 test("a device hears of desired properties and reports its own", async ({ lab }) => {
@@ -203,7 +323,7 @@ test("a direct method that is not answered in time is GatewayTimeoutError", asyn
   const device = await connectDevice(lab, "a");
   device.onDeviceMethod("reboot", () => {});
   const service = Client.fromConnectionString(lab.connectionString);
-  while (!lab.hub.connections.get("a")?.takesMethods) {
+  while (!lab.hub.connections.get("a")?.takesMethod("reboot")) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   const refused = errorOf(service.invokeDeviceMethod("a", call));
