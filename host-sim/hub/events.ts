@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock/index.ts";
-import type { Store } from "../store/index.ts";
+import type { Change, Store } from "../store/index.ts";
 import type { Device } from "./devices.ts";
 
 /** A stored device-to-cloud message, as readers of the events endpoint see it. */
@@ -41,7 +41,7 @@ export const PARTITIONS = 4;
 const KEPT = 100_000;
 /** Old messages are looked for after so many new ones. */
 const TRIM_AFTER = 1_000;
-/** A segment is read as a whole. */
+/** Messages of a segment at most; it is read as a whole. */
 const LONGEST_SEGMENT = 256;
 const NEXT = "hub/next-event";
 const PREFIX = "hub/events/";
@@ -82,7 +82,7 @@ interface Kept {
 
 /**
  * Messages that were stored together: a put costs more than many messages. It stands under the
- * sequence number of its last one.
+ * sequence number of its first one.
  */
 interface Segment {
   readonly senders: readonly Sender[];
@@ -123,42 +123,41 @@ function storedMessage(sequenceNumber: number, sender: Sender, kept: Kept): Stor
 /** The built-in events endpoint: what devices sent, in order, until it is too old. */
 export function createEvents(store: Store, clock: Clock) {
   const listeners = new Set<(message: StoredMessage) => void>();
+  const stored = () => store.get<number>(NEXT) ?? 0;
+  /** What the next message gets, as far as this process knows. */
+  let next = stored();
   let queue: Waiting[] = [];
   let storing: Promise<void> = Promise.resolve();
   let sinceTrim = 0;
 
-  const next = () => store.get<number>(NEXT) ?? 0;
-
-  /** @returns the sequence number of the first; another process may have stored in between */
-  function keep(batch: readonly Waiting[]): number {
-    const first = next();
-    const end = first + batch.length;
+  function changesFor(batch: readonly Waiting[], first: number): Change[] {
+    const changes: Change[] = [[NEXT, first + batch.length]];
     for (let at = 0; at < batch.length; at += LONGEST_SEGMENT) {
-      const part = batch.slice(at, at + LONGEST_SEGMENT);
-      store.put(keyOf(first + at + part.length - 1), segmentOf(part));
+      changes.push([keyOf(first + at), segmentOf(batch.slice(at, at + LONGEST_SEGMENT))]);
     }
-    store.put(NEXT, end);
     sinceTrim += batch.length;
-    if (sinceTrim >= TRIM_AFTER) trim(end - KEPT);
-    return first;
+    if (sinceTrim >= TRIM_AFTER) changes.push(...tooOld(first));
+    return changes;
   }
 
-  function trim(oldest: number): void {
+  function tooOld(first: number): Change[] {
     sinceTrim = 0;
-    const limit = keyOf(Math.max(0, oldest));
-    const old: string[] = [];
+    const limit = keyOf(Math.max(0, first - KEPT));
+    const changes: Change[] = [];
     for (const key of store.keys(PREFIX)) {
       if (key >= limit) break;
-      old.push(key);
+      changes.push([key, undefined]);
     }
-    for (const key of old) store.delete(key);
+    return changes;
   }
 
   /** One transaction for all of a turn: a commit costs more than many writes. */
   async function storeQueue(): Promise<void> {
     const batch = queue;
+    const first = next;
     queue = [];
-    const first = await store.transactionSoon(() => keep(batch));
+    next += batch.length;
+    await store.putSoon(changesFor(batch, first));
     for (const { onStored } of batch) onStored?.();
     if (listeners.size === 0) return;
     for (const [index, { sender, kept }] of batch.entries()) {
@@ -183,9 +182,9 @@ export function createEvents(store: Store, clock: Clock) {
   }
 
   return {
-    /** What the next message gets. */
+    /** Behind the last message that is kept. */
     get nextSequenceNumber() {
-      return next();
+      return stored();
     },
     enqueue,
     /** When it resolves the message is kept. */
@@ -195,9 +194,10 @@ export function createEvents(store: Store, clock: Clock) {
     flush: (): Promise<void> => storing,
     /** Messages from `sequenceNumber` on that are kept now. */
     *read(sequenceNumber = 0): Iterable<StoredMessage> {
-      const from = Math.max(sequenceNumber, next() - KEPT, 0);
-      for (const [key, { senders, messages }] of store.entries<Segment>(PREFIX, keyOf(from))) {
-        const first = Number(key.slice(PREFIX.length)) - messages.length + 1;
+      const from = Math.max(sequenceNumber, stored() - KEPT, 0);
+      const start = keyOf(Math.max(0, from - LONGEST_SEGMENT + 1));
+      for (const [key, { senders, messages }] of store.entries<Segment>(PREFIX, start)) {
+        const first = Number(key.slice(PREFIX.length));
         for (const [index, kept] of messages.entries()) {
           const sender = senders[kept.sender];
           if (sender && first + index >= from) yield storedMessage(first + index, sender, kept);

@@ -23,7 +23,15 @@ export function openFolderStore(folder: string): Store {
       database.getKeys({ start: prefix, end: prefix + AFTER_ALL }) as Iterable<string>,
     transaction: (change) => database.transactionSync(change),
     // LMDB's own thread commits; a commit in this one waits for the disk.
-    transactionSoon: (change) => database.childTransaction(change),
+    putSoon: (changes, unless) => {
+      const write = () => {
+        for (const [key, value] of changes) {
+          if (value === undefined) database.remove(key);
+          else database.put(key, value);
+        }
+      };
+      return unless === undefined ? database.batch(write) : database.ifNoExists(unless, write);
+    },
     copyTo: (target) => database.backup(target, true),
     close: () => database.close(),
   };

@@ -2,4 +2,4 @@ export { openFolderStore } from "./folder.ts";
 export { madeOnce } from "./made-once.ts";
 export { openMemoryStore } from "./memory.ts";
 export { storePart } from "./part.ts";
-export type { Store } from "./store.ts";
+export type { Change, Store } from "./store.ts";

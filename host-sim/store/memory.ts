@@ -53,7 +53,13 @@ export function openMemoryStore(): Store {
     entries,
     keys: (prefix) => Array.from(within(prefix), ([key]) => key),
     transaction,
-    transactionSoon: async (change) => transaction(change),
+    putSoon: async (changes, unless) => {
+      if (unless !== undefined && values.has(unless)) return false;
+      for (const [key, value] of changes) {
+        set(key, value === undefined ? undefined : JSON.stringify(value));
+      }
+      return true;
+    },
     copyTo: async (folder) => {
       const target = openFolderStore(folder);
       target.transaction(() => {

@@ -21,7 +21,11 @@ export function storePart(whole: Store, prefix: string): Store {
       for (const key of whole.keys(prefix + below)) yield key.slice(prefix.length);
     },
     transaction: (change) => whole.transaction(change),
-    transactionSoon: (change) => whole.transactionSoon(change),
+    putSoon: (changes, unless) =>
+      whole.putSoon(
+        changes.map(([key, value]) => [prefix + key, value] as const),
+        unless === undefined ? undefined : prefix + unless,
+      ),
     async copyTo(folder) {
       const target = openFolderStore(folder);
       target.transaction(() => {

@@ -1,3 +1,6 @@
+/** A value to write under a key; `undefined` deletes it. */
+export type Change = readonly [key: string, value: unknown];
+
 /**
  * What the lab keeps: JSON values under text keys, in sorted order. Two kinds exist: in a folder
  * (LMDB, made to survive a kill at any moment and to be shared between processes) and in memory.
@@ -17,11 +20,12 @@ export interface Store {
   /** Runs `change` so that all of its writes are kept or none. Must not await. */
   transaction<T>(change: () => T): T;
   /**
-   * Runs `change` like `transaction`, soon and without holding the caller up for the commit. When it
-   * resolves a kill of the process does not lose what was written, and reads see it. Calls keep their
-   * order among themselves only.
+   * Writes in one transaction without holding the caller up, unless there is a value under `unless`
+   * by then. When it resolves a kill of the process does not lose the values, and reads see them.
+   * Calls keep their order among themselves only.
+   * @returns whether it wrote
    */
-  transactionSoon<T>(change: () => T): Promise<T>;
+  putSoon(changes: readonly Change[], unless?: string): Promise<boolean>;
   /** Writes all entries as a folder store into `folder`, as of one moment, while work goes on. */
   copyTo(folder: string): Promise<void>;
   close(): Promise<void>;

@@ -7,7 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { SteppedClock } from "../../host-sim/clock/index.ts";
 import { createEvents, type NewMessage } from "../../host-sim/hub/events.ts";
-import { openFolderStore, openMemoryStore } from "../../host-sim/store/index.ts";
+import { type Change, openFolderStore, openMemoryStore } from "../../host-sim/store/index.ts";
 
 const FOLDER = "SPHERULE_TEST_KILLED_FOLDER";
 const ACKNOWLEDGED = 100;
@@ -64,9 +64,9 @@ test("comes in order though a turn does not wait for the commit of the one befor
   const slow: (() => void)[] = [];
   const held = {
     ...store,
-    transactionSoon: <T>(change: () => T) =>
-      new Promise<T>((resolve) => {
-        slow.push(() => void store.transactionSoon(change).then(resolve));
+    putSoon: (changes: readonly Change[]) =>
+      new Promise<boolean>((resolve) => {
+        slow.push(() => void store.putSoon(changes).then(resolve));
       }),
   };
   const events = createEvents(held, new SteppedClock(0));

@@ -8,7 +8,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { SteppedClock } from "../../host-sim/clock/index.ts";
 import { createPacketReader } from "../../host-sim/hub/mqtt/packet-reader.ts";
-import { openMemoryStore } from "../../host-sim/store/index.ts";
+import { type Change, openMemoryStore } from "../../host-sim/store/index.ts";
 import { CA, HUB_NAME, startHub, type TestHub } from "./support.ts";
 
 const SEED = 20_260_601;
@@ -389,15 +389,12 @@ quiet("a device that is faster than the store is held back, and loses nothing", 
   let taken = 0;
   const slow = {
     ...store,
-    put(key: string, value: unknown) {
-      if (key.startsWith("hub/events/"))
-        taken += (value as { messages: unknown[] }).messages.length;
-      store.put(key, value);
-    },
-    transactionSoon: async <T>(change: () => T): Promise<T> => {
-      const kept = await store.transactionSoon(change);
+    putSoon: async (changes: readonly Change[]) => {
+      for (const [key, value] of changes) {
+        if (key.startsWith("hub/events/")) taken += (value as { messages: [] }).messages.length;
+      }
       await gate;
-      return kept;
+      return store.putSoon(changes);
     },
   };
   const lab = await startHub(slow);

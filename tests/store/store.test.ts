@@ -80,35 +80,41 @@ for (const [kind, open] of Object.entries(kinds)) {
     await store.close();
   });
 
-  test("transactions that run soon keep their order and see each other", async () => {
+  test("what is put soon is there when that resolves, in the order of the calls", async () => {
     const store = open();
     store.put("gone", 1);
-    const next = () => {
-      const n = (store.get<number>("n") ?? 0) + 1;
-      store.put("n", n);
-      store.delete("gone");
-      return n;
-    };
-    const answers = Array.from({ length: 3 }, () => store.transactionSoon(next));
-    assert.equal(await Promise.all(answers), [1, 2, 3]);
-    assert.is(store.get("n"), 3);
+    const written = await Promise.all([
+      store.putSoon([
+        ["n", 1],
+        ["gone", undefined],
+      ]),
+      store.putSoon([["n", 2]]),
+    ]);
+    assert.equal(written, [true, true]);
+    assert.is(store.get("n"), 2);
     assert.is(store.get("gone"), undefined);
     await store.close();
   });
 
-  test("a transaction that runs soon and throws keeps nothing, and its neighbours all", async () => {
+  test("what is put soon unless a key is there is not put when it is, and says so", async () => {
     const store = open();
-    const change = (value: number, fail: boolean) =>
-      store.transactionSoon(() => {
-        store.put(`n${value}`, value);
-        if (fail) throw new Error("stop");
-      });
-    const results = await Promise.allSettled([change(1, false), change(2, true), change(3, false)]);
+    const put = (value: number) =>
+      store.putSoon(
+        [
+          ["claimed", value],
+          ["more", value],
+        ],
+        "claimed",
+      );
+    assert.equal(await Promise.all([put(1), put(2)]), [true, false]);
+    assert.is(await put(3), false);
     assert.equal(
-      results.map(({ status }) => status),
-      ["fulfilled", "rejected", "fulfilled"],
+      [...store.entries("")],
+      [
+        ["claimed", 1],
+        ["more", 1],
+      ],
     );
-    assert.equal([...store.keys("n")], ["n1", "n3"]);
     await store.close();
   });
 
