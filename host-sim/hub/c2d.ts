@@ -44,14 +44,34 @@ const MAX_BYTES = 65_536;
 const LONGEST_LIFE_MS = 2 * 86_400_000;
 const LOCK_MS = 60_000;
 
+/** A message that is in somebody's hands. */
 interface Lock {
+  /** Settles it. */
   readonly token: string;
-  /** Milliseconds since the Unix epoch. */
-  readonly until: number;
+  /** The MQTT connection that has it: the lock ends with it. */
+  readonly connection?: string;
+  /** Without a connection it ends by itself, in milliseconds since the Unix epoch. */
+  readonly until?: number;
+}
+
+interface Kept extends QueuedMessage {
+  readonly lock?: Lock;
+  /** It was sent over MQTT before. */
+  readonly delivered?: boolean;
+}
+
+/** A message that was given to a connection. */
+export interface Delivery {
+  readonly message: QueuedMessage;
+  readonly token: string;
+  /** It was sent before and came back. */
+  readonly again: boolean;
 }
 
 export interface CloudToDeviceOptions {
   readonly settings: Pick<Settings, "get" | "defaultTtlMs">;
+  /** Whether a connection of the device still is the present one. */
+  isCurrent(deviceId: string, connection: string): boolean;
   /** A message has come, or come back. */
   onQueued(deviceId: string): void;
   /** A message has met its fate. */
@@ -60,60 +80,87 @@ export interface CloudToDeviceOptions {
 
 /**
  * Queues of cloud-to-device messages. A message is enqueued, then locked while a device has it, then
- * completed or dead-lettered. Locks live in memory: after a restart everything is enqueued again.
+ * completed or dead-lettered.
  */
 export function createCloudToDevice(store: Store, clock: Clock, options: CloudToDeviceOptions) {
   const prefix = (deviceId: string) => `hub/c2d/${deviceId}/`;
   const key = (deviceId: string, sequence: number) =>
     prefix(deviceId) + String(sequence).padStart(12, "0");
-  const locks = new Map<string, Lock>();
   let expiry: TimerHandle | undefined;
   let nextExpiry = Number.POSITIVE_INFINITY;
 
-  function settle(deviceId: string, message: QueuedMessage, status: FeedbackStatus): void {
-    locks.delete(key(deviceId, message.sequence));
+  /** Two processes may find at once that a message has expired; it meets its fate once. */
+  function settle(deviceId: string, { sequence }: QueuedMessage, status: FeedbackStatus): void {
     store.transaction(() => {
-      store.delete(key(deviceId, message.sequence));
+      const message = store.get<Kept>(key(deviceId, sequence));
+      if (!message) return;
+      store.delete(key(deviceId, sequence));
       options.onSettled(deviceId, message, status);
     });
   }
 
   /** All that are alive, oldest first; what has expired is settled on the way. */
-  function queued(deviceId: string): QueuedMessage[] {
-    const alive: QueuedMessage[] = [];
-    for (const [, message] of [...store.entries<QueuedMessage>(prefix(deviceId))]) {
+  function queued(deviceId: string): Kept[] {
+    const alive: Kept[] = [];
+    for (const [, message] of [...store.entries<Kept>(prefix(deviceId))]) {
       if (message.expires <= clock.now()) settle(deviceId, message, "Expired");
       else alive.push(message);
     }
     return alive;
   }
 
-  function lockOf(deviceId: string, sequence: number): Lock | undefined {
-    const name = key(deviceId, sequence);
-    const lock = locks.get(name);
-    if (!lock || lock.until > clock.now()) return lock;
-    locks.delete(name);
-    return undefined;
+  function isLocked(deviceId: string, { lock }: Kept): boolean {
+    if (lock?.connection !== undefined) return options.isCurrent(deviceId, lock.connection);
+    return (lock?.until ?? 0) > clock.now();
   }
 
   /** Enqueued and in nobody's hands. */
   const waiting = (deviceId: string) =>
-    queued(deviceId).filter((message) => !lockOf(deviceId, message.sequence));
+    queued(deviceId).filter((message) => !isLocked(deviceId, message));
 
-  /** Takes a message out of sight; the token settles it. `until` absent: as long as the lock holds. */
-  function lock(deviceId: string, message: QueuedMessage, until = clock.now() + LOCK_MS): string {
+  /** Takes a message out of sight. */
+  function lock(deviceId: string, message: Kept, holder: Omit<Lock, "token">): Delivery {
     const token = randomUUID();
-    locks.set(key(deviceId, message.sequence), { token, until });
-    return token;
+    const delivered = message.delivered === true || holder.connection !== undefined;
+    store.put(key(deviceId, message.sequence), {
+      ...message,
+      lock: { token, ...holder },
+      delivered,
+    });
+    return { message, token, again: message.delivered === true };
   }
 
   const held = (deviceId: string, token: string) =>
-    queued(deviceId).find((each) => lockOf(deviceId, each.sequence)?.token === token);
+    queued(deviceId).find((each) => each.lock?.token === token && isLocked(deviceId, each));
 
-  function holderOf(deviceId: string, token: string): QueuedMessage {
+  function holderOf(deviceId: string, token: string): Kept {
     const found = held(deviceId, token);
     if (found) return found;
     throw new HubError("DeviceMessageLockLost", "The message is locked no longer by this token");
+  }
+
+  function add(deviceId: string, { body, ...request }: MessageRequest): QueuedMessage {
+    if (queued(deviceId).length >= QUEUE_DEPTH) {
+      throw new HubError(
+        "DeviceMaximumQueueDepthExceeded",
+        `${QUEUE_DEPTH} messages wait for ${deviceId} already`,
+      );
+    }
+    const sequence = (store.get<number>("hub/next-c2d") ?? 0) + 1;
+    const message: QueuedMessage = {
+      ...request,
+      sequence,
+      messageId: request.messageId ?? randomUUID(),
+      body: Buffer.from(body).toString("base64"),
+      properties: request.properties ?? {},
+      ack: request.ack ?? "none",
+      enqueuedTime: new Date(clock.now()).toISOString(),
+      expires: request.expires ?? clock.now() + options.settings.defaultTtlMs(),
+      deliveryCount: 0,
+    };
+    store.put("hub/next-c2d", sequence);
+    store.put(key(deviceId, sequence), message);
+    return message;
   }
 
   function watchExpiry(time: number): void {
@@ -135,35 +182,25 @@ export function createCloudToDevice(store: Store, clock: Clock, options: CloudTo
   sweep();
 
   return {
-    waiting,
-    lock,
+    waiting: (deviceId: string): readonly QueuedMessage[] => waiting(deviceId),
+    /** Gives all messages that wait to a connection. */
+    deliver(deviceId: string, connection: string): readonly Delivery[] {
+      if (waiting(deviceId).length === 0) return [];
+      return store.transaction(() =>
+        waiting(deviceId).map((message) => lock(deviceId, message, { connection })),
+      );
+    },
+    /** Gives them without waiting for an answer. */
+    take(deviceId: string): readonly QueuedMessage[] {
+      const messages = waiting(deviceId);
+      for (const message of messages) settle(deviceId, message, "Success");
+      return messages;
+    },
     count: (deviceId: string) => queued(deviceId).length,
     /** @throws HubError MessageTooLarge, InvalidMessageExpiryTime, DeviceMaximumQueueDepthExceeded */
     enqueue(deviceId: string, request: MessageRequest): QueuedMessage {
       requireAcceptable(request, clock.now());
-      if (queued(deviceId).length >= QUEUE_DEPTH) {
-        throw new HubError(
-          "DeviceMaximumQueueDepthExceeded",
-          `${QUEUE_DEPTH} messages wait for ${deviceId} already`,
-        );
-      }
-      const sequence = (store.get<number>("hub/next-c2d") ?? 0) + 1;
-      const { body, ...rest } = request;
-      const message: QueuedMessage = {
-        ...rest,
-        sequence,
-        messageId: request.messageId ?? randomUUID(),
-        body: Buffer.from(body).toString("base64"),
-        properties: request.properties ?? {},
-        ack: request.ack ?? "none",
-        enqueuedTime: new Date(clock.now()).toISOString(),
-        expires: request.expires ?? clock.now() + options.settings.defaultTtlMs(),
-        deliveryCount: 0,
-      };
-      store.transaction(() => {
-        store.put("hub/next-c2d", sequence);
-        store.put(key(deviceId, sequence), message);
-      });
+      const message = store.transaction(() => add(deviceId, request));
       watchExpiry(message.expires);
       options.onQueued(deviceId);
       return message;
@@ -172,8 +209,10 @@ export function createCloudToDevice(store: Store, clock: Clock, options: CloudTo
     receive(
       deviceId: string,
     ): { readonly message: QueuedMessage; readonly token: string } | undefined {
-      const [message] = waiting(deviceId);
-      return message && { message, token: lock(deviceId, message) };
+      return store.transaction(() => {
+        const [message] = waiting(deviceId);
+        return message && lock(deviceId, message, { until: clock.now() + LOCK_MS });
+      });
     },
     /** Completes a message that may have expired or been purged in the device's hands. */
     acknowledge(deviceId: string, token: string): void {
@@ -186,18 +225,14 @@ export function createCloudToDevice(store: Store, clock: Clock, options: CloudTo
       settle(deviceId, holderOf(deviceId, token), "Rejected"),
     /** Gives a message back; one that came back too often is dead-lettered. */
     abandon(deviceId: string, token: string): void {
-      const message = holderOf(deviceId, token);
-      const next = { ...message, deliveryCount: message.deliveryCount + 1 };
-      if (next.deliveryCount >= options.settings.get().maxDeliveryCount) {
-        return settle(deviceId, next, "DeliveryCountExceeded");
-      }
-      locks.delete(key(deviceId, message.sequence));
-      store.put(key(deviceId, message.sequence), next);
+      store.transaction(() => {
+        const { lock: _lock, ...message } = holderOf(deviceId, token);
+        const next = { ...message, deliveryCount: message.deliveryCount + 1 };
+        store.put(key(deviceId, message.sequence), next);
+        if (next.deliveryCount < options.settings.get().maxDeliveryCount) return;
+        settle(deviceId, next, "DeliveryCountExceeded");
+      });
       options.onQueued(deviceId);
-    },
-    /** The connection that had the message is gone; it waits again, uncounted. */
-    release(token: string): void {
-      for (const [name, lock] of locks) if (lock.token === token) locks.delete(name);
     },
     /** @returns how many messages were dropped */
     purge(deviceId: string): number {

@@ -2,6 +2,7 @@ import { randomBytes, type X509Certificate } from "node:crypto";
 import type { Clock } from "../clock/index.ts";
 import { commonName, parseCertificate, thumbprint } from "../pki/index.ts";
 import type { Store } from "../store/index.ts";
+import { newEtag } from "./devices.ts";
 import { HubError } from "./errors.ts";
 
 /** A CA certificate that devices may be signed by, once its possession was proved. */
@@ -17,6 +18,13 @@ export interface RegisteredCertificate {
   readonly updated: string;
 }
 
+interface Anchors {
+  readonly verified: readonly X509Certificate[];
+  readonly pending: readonly X509Certificate[];
+  /** Of the change that they are as of. */
+  readonly mark: string | undefined;
+}
+
 export type Certificates = ReturnType<typeof createCertificates>;
 
 /** CA certificates; a provisioning service keeps its own under another `room`. */
@@ -24,12 +32,16 @@ export function createCertificates(store: Store, clock: Clock, room = "hub") {
   const key = (name: string) => `${room}/certificates/${name}`;
   const now = () => new Date(clock.now()).toUTCString();
   // Parsing costs more than a look-up; every connect needs all verified authorities.
-  let anchors: { verified: X509Certificate[]; pending: X509Certificate[] } | undefined;
+  let anchors: Anchors | undefined;
+  // Another process may change them, so a change leaves a mark in the store.
+  const MARK = `${room}/certificates-changed`;
 
   function save(certificate: Omit<RegisteredCertificate, "updated">): RegisteredCertificate {
     const saved = { ...certificate, updated: now() };
-    store.put(key(certificate.name), saved);
-    anchors = undefined;
+    store.transaction(() => {
+      store.put(key(certificate.name), saved);
+      store.put(MARK, newEtag());
+    });
     return saved;
   }
 
@@ -84,17 +96,20 @@ export function createCertificates(store: Store, clock: Clock, room = "hub") {
     },
     delete(name: string): void {
       get(name);
-      store.delete(key(name));
-      anchors = undefined;
+      store.transaction(() => {
+        store.delete(key(name));
+        store.put(MARK, newEtag());
+      });
     },
     /** The authorities that count, and those that are registered but not verified. */
     anchors() {
-      if (anchors) return anchors;
+      const mark = store.get<string>(MARK);
+      if (anchors && anchors.mark === mark) return anchors;
       const parsed = (verified: boolean) =>
         list()
           .filter((entry) => entry.isVerified === verified)
           .map((entry) => parseCertificate(entry.pem));
-      anchors = { verified: parsed(true), pending: parsed(false) };
+      anchors = { verified: parsed(true), pending: parsed(false), mark };
       return anchors;
     },
   };

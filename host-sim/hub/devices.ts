@@ -143,6 +143,10 @@ export function createDevices(store: Store, clock: Clock, listeners: DevicesList
   }
 
   function create(request: DeviceRequest): Device {
+    return store.transaction(() => createNew(request));
+  }
+
+  function createNew(request: DeviceRequest): Device {
     requireNew(request);
     const { deviceId, moduleId, managedBy } = request;
     const device: Device = {
@@ -163,6 +167,15 @@ export function createDevices(store: Store, clock: Clock, listeners: DevicesList
 
   /** @param etag the version the caller read, or `*` for any */
   function update(request: DeviceRequest, etag: string): Device {
+    const device = store.transaction(() => changed(request, etag));
+    if (device.status === "disabled") {
+      for (const module of modulesOf(device.deviceId)) listeners.onRemoved(idOf(module));
+      listeners.onRemoved(idOf(device));
+    }
+    return device;
+  }
+
+  function changed(request: DeviceRequest, etag: string): Device {
     const before = get(idOf(request));
     requireEtag(before, etag);
     requireReason(request);
@@ -179,10 +192,6 @@ export function createDevices(store: Store, clock: Clock, listeners: DevicesList
       iotEdge: request.iotEdge ?? before.iotEdge,
     };
     store.put(key(idOf(device)), device);
-    if (device.status === "disabled") {
-      for (const module of modulesOf(device.deviceId)) listeners.onRemoved(idOf(module));
-      listeners.onRemoved(idOf(device));
-    }
     return device;
   }
 

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Clock } from "../clock/index.ts";
 import type { Change, Store } from "../store/index.ts";
 import type { Device } from "./devices.ts";
+import { createPeers, type Peers } from "./peers.ts";
 
 /** A stored device-to-cloud message, as readers of the events endpoint see it. */
 export interface StoredMessage {
@@ -121,10 +122,10 @@ function storedMessage(sequenceNumber: number, sender: Sender, kept: Kept): Stor
 }
 
 /** The built-in events endpoint: what devices sent, in order, until it is too old. */
-export function createEvents(store: Store, clock: Clock) {
+export function createEvents(store: Store, clock: Clock, peers: Peers = createPeers("main", true)) {
   const listeners = new Set<(message: StoredMessage) => void>();
   const stored = () => store.get<number>(NEXT) ?? 0;
-  /** What the next message gets, as far as this process knows. */
+  /** What the next message gets; known before it is stored by a process that is alone. */
   let next = stored();
   let queue: Waiting[] = [];
   let storing: Promise<void> = Promise.resolve();
@@ -151,27 +152,64 @@ export function createEvents(store: Store, clock: Clock) {
     return changes;
   }
 
-  /** One transaction for all of a turn: a commit costs more than many writes. */
-  async function storeQueue(): Promise<void> {
-    const batch = queue;
-    const first = next;
-    queue = [];
-    next += batch.length;
-    await store.putSoon(changesFor(batch, first));
-    for (const { onStored } of batch) onStored?.();
-    if (listeners.size === 0) return;
-    for (const [index, { sender, kept }] of batch.entries()) {
-      const message = storedMessage(first + index, sender, kept);
-      for (const listener of listeners) listener(message);
+  /** @returns the number of the first */
+  async function keep(batch: readonly Waiting[]): Promise<number> {
+    if (peers.alone) {
+      const first = next;
+      next += batch.length;
+      await store.putSoon(changesFor(batch, first));
+      return first;
+    }
+    for (;;) {
+      const first = stored();
+      // Where another process was quicker, its segment stands under this number.
+      if (await store.putSoon(changesFor(batch, first), keyOf(first))) return first;
     }
   }
 
-  /** The next turn's messages do not wait for this turn's commit; commits keep their order. */
+  /** One transaction for all of a turn: a commit costs more than many writes. */
+  async function storeQueue(): Promise<void> {
+    const batch = queue;
+    queue = [];
+    const first = await keep(batch);
+    for (const { onStored } of batch) onStored?.();
+    for (const [index, { sender, kept }] of listeners.size > 0 ? batch.entries() : []) {
+      const message = storedMessage(first + index, sender, kept);
+      for (const listener of listeners) listener(message);
+    }
+    peers.send("stored", { first, count: batch.length });
+  }
+
+  /**
+   * The next turn's messages do not wait for this turn's commit, and commits keep their order. Among
+   * several processes they do wait: a commit that comes too late must not have one behind it.
+   */
   async function storeSoon(): Promise<void> {
     const before = storing;
     await new Promise(setImmediate);
+    if (!peers.alone) await before;
     await Promise.all([storeQueue(), before]);
   }
+
+  function* read(sequenceNumber = 0): Iterable<StoredMessage> {
+    const from = Math.max(sequenceNumber, stored() - KEPT, 0);
+    const start = keyOf(Math.max(0, from - LONGEST_SEGMENT + 1));
+    for (const [key, { senders, messages }] of store.entries<Segment>(PREFIX, start)) {
+      const first = Number(key.slice(PREFIX.length));
+      for (const [index, kept] of messages.entries()) {
+        const sender = senders[kept.sender];
+        if (sender && first + index >= from) yield storedMessage(first + index, sender, kept);
+      }
+    }
+  }
+
+  peers.on("stored", ({ first, count }) => {
+    if (listeners.size === 0) return;
+    for (const message of read(first)) {
+      if (message.sequenceNumber >= first + count) return;
+      for (const listener of listeners) listener(message);
+    }
+  });
 
   /** Keeps the message soon; `onStored` is called when it is, and may acknowledge it. */
   function enqueue(message: NewMessage, onStored?: () => void): void {
@@ -193,17 +231,7 @@ export function createEvents(store: Store, clock: Clock) {
     /** When it resolves all that came before is kept. */
     flush: (): Promise<void> => storing,
     /** Messages from `sequenceNumber` on that are kept now. */
-    *read(sequenceNumber = 0): Iterable<StoredMessage> {
-      const from = Math.max(sequenceNumber, stored() - KEPT, 0);
-      const start = keyOf(Math.max(0, from - LONGEST_SEGMENT + 1));
-      for (const [key, { senders, messages }] of store.entries<Segment>(PREFIX, start)) {
-        const first = Number(key.slice(PREFIX.length));
-        for (const [index, kept] of messages.entries()) {
-          const sender = senders[kept.sender];
-          if (sender && first + index >= from) yield storedMessage(first + index, sender, kept);
-        }
-      }
-    },
+    read,
     /** Calls `listener` for every message from now on; the answer ends it. */
     subscribe(listener: (message: StoredMessage) => void): () => void {
       listeners.add(listener);

@@ -1,5 +1,6 @@
 import type { Clock, TimerHandle } from "../clock/index.ts";
 import type { Store } from "../store/index.ts";
+import { createPeers, type Peers } from "./peers.ts";
 
 export type FeedbackStatus =
   | "Success"
@@ -33,7 +34,7 @@ const BATCH = 64;
 const INTERVAL_MS = 15_000;
 
 /** The hub's queue of feedback: batches of up to 64 records, at the latest every 15 seconds. */
-export function createFeedback(store: Store, clock: Clock) {
+export function createFeedback(store: Store, clock: Clock, peers: Peers = createPeers()) {
   const key = (sequence: number) => `hub/feedback/${String(sequence).padStart(12, "0")}`;
   const underWay = new Set<string>();
   const readers = new Set<() => void>();
@@ -54,13 +55,21 @@ export function createFeedback(store: Store, clock: Clock) {
     });
   }
 
+  function wakeOrSchedule(): void {
+    if (waiting().length >= BATCH) wake();
+    else schedule();
+  }
+  peers.on("feedback", wakeOrSchedule);
+
   return {
     add(record: FeedbackRecord): void {
-      const sequence = (store.get<number>("hub/next-feedback") ?? 0) + 1;
-      store.put("hub/next-feedback", sequence);
-      store.put(key(sequence), record);
-      if (waiting().length >= BATCH) wake();
-      else schedule();
+      store.transaction(() => {
+        const sequence = (store.get<number>("hub/next-feedback") ?? 0) + 1;
+        store.put("hub/next-feedback", sequence);
+        store.put(key(sequence), record);
+      });
+      wakeOrSchedule();
+      peers.send("feedback", {});
     },
     /** Up to 64 records that nobody has, or undefined. */
     take(): FeedbackBatch | undefined {

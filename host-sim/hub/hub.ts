@@ -17,9 +17,11 @@ import { createJobs, type Job, type Jobs } from "./jobs.ts";
 import { isObject, type Json } from "./json.ts";
 import { createLimits, type LimitOptions, type Limits } from "./limits.ts";
 import { callMethod, methodCall } from "./methods.ts";
+import { createPeers, type Peers } from "./peers.ts";
 import { runQuery } from "./query/query.ts";
 import { createRefusals, type Refusals } from "./refusals.ts";
 import { createPolicies, type Policies } from "./service/sas.ts";
+import { createSessions, type Sessions } from "./sessions.ts";
 import { createSettings, type Settings } from "./settings.ts";
 import { createTwins, type Twins } from "./twins.ts";
 import { twinJson } from "./views.ts";
@@ -32,6 +34,8 @@ export interface HubOptions {
   readonly logger: Logger;
   /** Throttles and quotas of a tier; none when absent. */
   readonly limits?: LimitOptions;
+  /** The other processes of this hub; none when absent. */
+  readonly peers?: Peers;
 }
 
 export interface Hub {
@@ -52,6 +56,7 @@ export interface Hub {
   readonly policies: Policies;
   readonly limits: Limits;
   readonly settings: Settings;
+  readonly sessions: Sessions;
   /** Keeps what is under way; the listeners are stopped before. */
   stop(): Promise<void>;
 }
@@ -59,20 +64,24 @@ export interface Hub {
 /** An IoT Hub without its listeners: registry, twins, queues, events and who is connected. */
 export function createHub(options: HubOptions): Hub {
   const { hostName, store, clock, logger } = options;
-  const connections = createConnections(clock);
+  const peers = options.peers ?? createPeers("main", true);
+  const connections = createConnections(clock, peers);
   const settings = createSettings(store);
-  const feedback = createFeedback(store, clock);
+  const sessions = createSessions(store);
+  const feedback = createFeedback(store, clock, peers);
   const twins = createTwins(store, clock, (id, patch) => connections.get(id)?.sendDesired(patch));
   const devices: Devices = createDevices(store, clock, {
     onRemoved: (id) =>
       connections.get(id)?.close("disabled-device", "The device was disabled or deleted."),
     onDeleting: (id) => {
       twins.delete(id);
+      sessions.delete(id);
       c2d.purge(id);
     },
   });
   const c2d = createCloudToDevice(store, clock, {
     settings,
+    isCurrent: connections.isCurrent,
     onQueued: (deviceId) => connections.get(deviceId)?.deliverMessages(),
     onSettled: (deviceId, message, status) => {
       if (!wantsFeedback(message, status)) return;
@@ -80,7 +89,7 @@ export function createHub(options: HubOptions): Hub {
       feedback.add(feedbackRecord(clock.now(), deviceId, generation, message, status));
     },
   });
-  const events = createEvents(store, clock);
+  const events = createEvents(store, clock, peers);
   const configurations = createConfigurations(store, clock, {
     twins: () => devices.list().map((device) => twinJson(hub, device)),
     patch: (deviceId, desired) => void twins.patch(deviceId, { desired }),
@@ -103,8 +112,9 @@ export function createHub(options: HubOptions): Hub {
     configurations,
     jobs,
     settings,
+    sessions,
     certificates: createCertificates(store, clock),
-    refusals: createRefusals(clock, logger),
+    refusals: createRefusals(clock, logger, peers),
     policies: createPolicies(store, hostName),
     limits: createLimits(clock, logger, options.limits),
     async stop(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock/index.ts";
 import type { Logger } from "../log.ts";
+import { createPeers, type Peers } from "./peers.ts";
 
 export type RefusalReason =
   | "tls-failed"
@@ -44,15 +45,23 @@ const KEPT = 200;
 const LONGEST_TEXT = 400;
 
 /** Users get stuck on refused connections, so the last ones are kept with their reasons. */
-export function createRefusals(clock: Clock, logger: Logger) {
+export function createRefusals(clock: Clock, logger: Logger, peers: Peers = createPeers()) {
   const recent: Refusal[] = [];
+
+  function keep(refusal: Refusal): void {
+    recent.push(refusal);
+    if (recent.length > KEPT) recent.shift();
+    logger.warn(`${refusal.reason}: ${refusal.deviceId || refusal.address}: ${refusal.detail}`);
+  }
+  peers.on("refusal", keep);
+
   return {
     list: (): readonly Refusal[] => recent,
     add({ address, reason, ...texts }: Omit<Refusal, "time">): void {
       const [deviceId, detail] = [shown(texts.deviceId), shown(texts.detail)];
-      recent.push({ time: new Date(clock.now()).toISOString(), deviceId, address, reason, detail });
-      if (recent.length > KEPT) recent.shift();
-      logger.warn(`${reason}: ${deviceId || address}: ${detail}`);
+      const time = new Date(clock.now()).toISOString();
+      keep({ time, deviceId, address, reason, detail });
+      peers.send("refusal", { time, deviceId, address, reason, detail });
     },
   };
 }

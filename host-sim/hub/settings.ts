@@ -25,21 +25,20 @@ const LONGEST_TTL_MS = 2 * 86_400_000;
 
 /** The hub's settings; they are kept. */
 export function createSettings(store: Store) {
-  // Every CONNECT asks for the IP filter.
-  let settings: HubSettings = { ...DEFAULTS, ...store.get<HubSettings>(KEY) };
+  const get = (): HubSettings => ({ ...DEFAULTS, ...store.get<HubSettings>(KEY) });
   return {
-    get: () => settings,
+    get,
     /** What is left out stays. @throws HubError ArgumentInvalid */
     change({ ipFilterRules: rules, cloudToDevice }: JsonObject): HubSettings {
-      settings = {
-        ...settings,
+      const settings = {
+        ...get(),
         ...(rules === undefined || rules === null ? {} : { ipFilterRules: ipFilterRules(rules) }),
         ...(isObject(cloudToDevice) ? messageSettings(cloudToDevice) : {}),
       };
       store.put(KEY, settings);
       return settings;
     },
-    defaultTtlMs: () => durationMs(settings.defaultTtlAsIso8601) ?? 0,
+    defaultTtlMs: () => durationMs(get().defaultTtlAsIso8601) ?? 0,
   };
 }
 

@@ -79,41 +79,54 @@ export function createTwins(store: Store, clock: Clock, onDesired: DesiredListen
     throw new HubError("PreconditionFailed", `The twin of ${deviceId} was changed meanwhile`);
   }
 
+  /** Reads and writes in one transaction, then tells the device what it has to know. */
+  function changeDesired(
+    deviceId: string,
+    etag: string,
+    change: (twin: Twin) => Pick<Twin, "tags"> & { desired?: Section; patch?: JsonObject },
+  ): Twin {
+    const [next, patch] = store.transaction(() => {
+      const twin = get(deviceId);
+      requireEtag(deviceId, twin, etag);
+      const { patch: told, ...changed } = change(twin);
+      return [save(deviceId, twin, changed), told] as const;
+    });
+    if (patch) onDesired(deviceId, { ...patch, $version: next.desired.version });
+    return next;
+  }
+
   return {
     get,
     /** @throws HubError ArgumentInvalid, MessageTooLarge, PreconditionFailed */
     patchReported(deviceId: string, patch: unknown, expectedVersion?: number): Twin {
-      const twin = get(deviceId);
-      requireVersion(twin.reported, expectedVersion);
       const change = checkedPatch(patch);
-      return save(deviceId, twin, { reported: patched(twin.reported, change, "reported") });
+      return store.transaction(() => {
+        const twin = get(deviceId);
+        requireVersion(twin.reported, expectedVersion);
+        return save(deviceId, twin, { reported: patched(twin.reported, change, "reported") });
+      });
     },
     /** Tags and desired properties, as services change them; null in place of either clears it. */
     patch(deviceId: string, change: TwinChange, etag = "*"): Twin {
-      const twin = get(deviceId);
-      requireEtag(deviceId, twin, etag);
-      const tags = change.tags === undefined ? twin.tags : patchedTags(twin.tags, change.tags);
-      if (change.desired === undefined) return save(deviceId, twin, { tags });
-      const patch = checkedPatch(change.desired ?? nullsFor(twin.desired.values));
-      const desired = patched(twin.desired, patch, "desired");
-      const next = save(deviceId, twin, { tags, desired });
-      onDesired(deviceId, { ...patch, $version: desired.version });
-      return next;
+      return changeDesired(deviceId, etag, (twin) => {
+        const tags = change.tags === undefined ? twin.tags : patchedTags(twin.tags, change.tags);
+        if (change.desired === undefined) return { tags };
+        const patch = checkedPatch(change.desired ?? nullsFor(twin.desired.values));
+        return { tags, patch, desired: patched(twin.desired, patch, "desired") };
+      });
     },
     /** Replaces all desired properties and tags; the device gets the new section as a whole. */
     replace(deviceId: string, change: TwinChange, etag = "*"): Twin {
-      const twin = get(deviceId);
-      requireEtag(deviceId, twin, etag);
       const tags = patchedTags({}, change.tags ?? {});
-      const values = merge({}, checkedPatch(change.desired ?? {}));
-      const desired = sectionWith(twin.desired, values, "desired", values, {});
-      const next = save(deviceId, twin, { tags, desired });
-      onDesired(deviceId, { ...values, $version: desired.version });
-      return next;
+      const patch = merge({}, checkedPatch(change.desired ?? {}));
+      return changeDesired(deviceId, etag, (twin) => ({
+        ...{ tags, patch },
+        desired: sectionWith(twin.desired, patch, "desired", patch, {}),
+      }));
     },
     setModelId(deviceId: string, modelId: string): void {
-      const twin = get(deviceId);
-      if (twin.modelId !== modelId) store.put(key(deviceId), { ...twin, modelId });
+      if (get(deviceId).modelId === modelId) return;
+      store.transaction(() => store.put(key(deviceId), { ...get(deviceId), modelId }));
     },
     delete: (deviceId: string) => store.delete(key(deviceId)),
   };

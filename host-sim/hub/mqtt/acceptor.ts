@@ -8,7 +8,7 @@ import { HubError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
 import type { RefusalReason } from "../refusals.ts";
 import { authenticate } from "./authenticate.ts";
-import { MqttConnection, type Session } from "./connection.ts";
+import { MqttConnection } from "./connection.ts";
 import { createPacketReader } from "./packet-reader.ts";
 
 /** What speaks after a CONNECT was accepted: a device, or a registration of the DPS. */
@@ -58,18 +58,6 @@ const LEFT_WITHOUT_A_WORD = {
 export function createAcceptor(options: AcceptorOptions): Acceptor {
   const { hubs, registrations, transportClock } = options;
   const [main] = hubs;
-  const sessions = new Map<string, Session>();
-
-  const sessionOf = (hub: Hub, packet: IConnectPacket): readonly [Session, boolean] => {
-    const name = `${hub.hostName}/${packet.clientId}`;
-    const kept = packet.clean ? undefined : sessions.get(name);
-    const session = kept ?? { subscriptions: new Map(), delivered: new Set() };
-    // A clean session ends with its connection.
-    if (packet.clean) sessions.delete(name);
-    else sessions.set(name, session);
-    return [session, kept !== undefined];
-  };
-
   function acceptDevice(peer: MqttPeer, packet: IConnectPacket): Speaker | undefined {
     const verdict = authenticate(hubs, packet, peer);
     if (!verdict.ok) {
@@ -80,7 +68,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     }
     const { hub, device, modelId, scope, validUntil } = verdict;
     hub.limits.take("connections");
-    const [session, sessionPresent] = sessionOf(hub, packet);
+    const [session, sessionPresent] = hub.sessions.open(idOf(device), packet.clean === true);
     const { stream: socket, address } = peer;
     const connection = new MqttConnection({
       ...{ hub, socket, address, device, modelId, scope, validUntil, session, transportClock },

@@ -2,23 +2,17 @@ import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { generate, type IConnectPacket, type Packet } from "mqtt-packet";
 import type { Clock, TimerHandle } from "../../clock/index.ts";
-import type { QueuedMessage } from "../c2d.ts";
-import type { DeviceConnection } from "../connections.ts";
+import type { Delivery, QueuedMessage } from "../c2d.ts";
+import { type OwnConnection, takesMethod } from "../connections.ts";
 import { type Device, idOf } from "../devices.ts";
 import { type AuthScope, type Sender, senderOf } from "../events.ts";
 import type { Hub } from "../hub.ts";
 import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
+import type { Session } from "../sessions.ts";
 import { onPublish, onSubscribe, onUnsubscribe, storeTelemetry } from "./handlers.ts";
 import { formatBag } from "./property-bag.ts";
 import { parsePublication, type Subscription } from "./topics.ts";
-
-/** What outlives a connection with clean session 0. */
-export interface Session {
-  readonly subscriptions: Map<Subscription, number>;
-  /** Sequence numbers of messages that were sent to the device at least once. */
-  readonly delivered: Set<number>;
-}
 
 /** The service ends a silent connection after 1.5 times the keep-alive, at most after this. */
 const LONGEST_SILENCE_MS = 1_767_000;
@@ -47,14 +41,16 @@ export interface Accepted {
 }
 
 /** One device's connection after its CONNECT was accepted. */
-export class MqttConnection implements DeviceConnection {
+export class MqttConnection implements OwnConnection {
   readonly hub: Hub;
   readonly device: Device;
+  readonly key = randomUUID();
   /** Who the hub says has sent the messages of this connection. */
   readonly sender: Sender;
   readonly subscriptions: Map<Subscription, number>;
   readonly #accepted: Accepted;
-  readonly #inFlight = new Map<number, { readonly sequence: number; readonly token: string }>();
+  /** Packet id of a message that was sent → what settles it. */
+  readonly #inFlight = new Map<number, string>();
   readonly #tokenEnd: TimerHandle | undefined;
   readonly #since: string;
   #nextPacketId = 1;
@@ -92,8 +88,21 @@ export class MqttConnection implements DeviceConnection {
     return this.#since;
   }
 
+  get methods(): readonly string[] {
+    return [...this.subscriptions.keys()].flatMap((kind) => {
+      const [subject, method = "*"] = kind.split("/");
+      return subject === "methods" ? [method] : [];
+    });
+  }
+
   takesMethod(name: string): boolean {
-    return this.subscriptions.has("methods") || this.subscriptions.has(`methods/${name}`);
+    return takesMethod(this.methods, name);
+  }
+
+  /** What it subscribed to has changed. */
+  subscriptionsChanged(): void {
+    this.#accepted.session.keep();
+    this.hub.connections.subscriptionsChanged(this.id);
   }
 
   trackingId(): string {
@@ -182,11 +191,9 @@ export class MqttConnection implements DeviceConnection {
     const qos = this.subscriptions.get("messages");
     if (qos === undefined) return;
     const { c2d } = this.hub;
-    for (const message of c2d.waiting(this.id)) {
-      const token = c2d.lock(this.id, message, Number.POSITIVE_INFINITY);
-      this.#deliver(message, qos, token);
-      if (qos === 0) c2d.complete(this.id, token);
-    }
+    if (qos === 0) for (const message of c2d.take(this.id)) this.#deliver(message);
+    else
+      for (const { message, ...way } of c2d.deliver(this.id, this.key)) this.#deliver(message, way);
   }
 
   close(reason: "replaced" | "disabled-device", detail: string): void {
@@ -209,7 +216,6 @@ export class MqttConnection implements DeviceConnection {
     this.#accepted.transportClock.clearTimer(this.#silence);
     this.hub.clock.clearTimer(this.#tokenEnd);
     this.hub.connections.remove(this.id, this);
-    for (const { token } of this.#inFlight.values()) this.hub.c2d.release(token);
     this.hub.devices.touch(this.id);
     if (!this.#graceful) this.#sendWill();
   }
@@ -218,8 +224,8 @@ export class MqttConnection implements DeviceConnection {
     this.send({ cmd: "publish", topic, payload, qos: 0, dup: false, retain: false });
   }
 
-  #deliver(message: QueuedMessage, qos: number, token: string): void {
-    const { delivered } = this.#accepted.session;
+  /** @param way absent for QoS 0 */
+  #deliver(message: QueuedMessage, way?: Pick<Delivery, "token" | "again">): void {
     const to = `/devices/${this.device.deviceId}/messages/devicebound`;
     const bag = formatBag([
       ["$.to", to],
@@ -228,17 +234,16 @@ export class MqttConnection implements DeviceConnection {
       ...Object.entries(message.properties),
     ]);
     const packetId = this.#packetId();
-    if (qos === 1) this.#inFlight.set(packetId, { sequence: message.sequence, token });
+    if (way) this.#inFlight.set(packetId, way.token);
     this.send({
       cmd: "publish",
       topic: `${to.slice(1)}/${bag}`,
       payload: Buffer.from(message.body, "base64"),
-      qos: qos === 1 ? 1 : 0,
+      qos: way ? 1 : 0,
       messageId: packetId,
-      dup: qos === 1 && delivered.has(message.sequence),
+      dup: way?.again ?? false,
       retain: false,
     });
-    delivered.add(message.sequence);
   }
 
   #packetId(): number {
@@ -249,11 +254,10 @@ export class MqttConnection implements DeviceConnection {
   }
 
   #complete(packetId: number): void {
-    const held = this.#inFlight.get(packetId);
-    if (!held) return;
+    const token = this.#inFlight.get(packetId);
+    if (token === undefined) return;
     this.#inFlight.delete(packetId);
-    this.#accepted.session.delivered.delete(held.sequence);
-    this.hub.c2d.acknowledge(this.id, held.token);
+    this.hub.c2d.acknowledge(this.id, token);
   }
 
   /** What is sent in one turn leaves in one TLS record and one system call. */

@@ -202,9 +202,9 @@ export function onSubscribe(connection: MqttConnection, packet: ISubscribePacket
     subscriptions.set(kind, allowed);
     granted.push(allowed);
   }
+  connection.subscriptionsChanged();
   connection.send({ cmd: "suback", messageId: packet.messageId, granted });
   connection.deliverMessages();
-  connection.hub.connections.subscriptionsChanged();
 }
 
 export function onUnsubscribe(connection: MqttConnection, packet: IUnsubscribePacket): void {
@@ -212,6 +212,7 @@ export function onUnsubscribe(connection: MqttConnection, packet: IUnsubscribePa
     const kind = parseSubscription(filter, connection.device);
     if (kind) connection.subscriptions.delete(kind);
   }
+  connection.subscriptionsChanged();
   // The types ask for what only MQTT 5 has.
   connection.send({ cmd: "unsuback", messageId: packet.messageId } as Packet);
 }
