@@ -17,7 +17,7 @@ import {
   startCloud,
 } from "./lab/cloud.ts";
 import type { LabDescription } from "./lab/description.ts";
-import { MOST_DEVICES } from "./lab/device-count.ts";
+import { MOST_DEVICES, MOST_HUB_PROCESSES } from "./lab/device-count.ts";
 import { startDevices } from "./lab/devices.ts";
 import { enrol, manufacture } from "./lab/enrolment.ts";
 import type { LabDevice } from "./lab/lab-device.ts";
@@ -42,6 +42,8 @@ export interface LabOptions {
   readonly apiPort?: number;
   /** Throttles and quotas of the hub's tier; none when absent. */
   readonly limits?: LimitOptions;
+  /** How many processes serve the hub's devices over MQTT, from 1 to 16; 1 when absent. */
+  readonly hubProcesses?: number;
   /** How many virtual devices run the app, from 1 to 250; 1 when absent. */
   readonly devices?: number;
   /**
@@ -111,7 +113,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 }
 
 async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
-  checkDevices(options);
+  checkCounts(options);
   const { app, otherHub, host = "127.0.0.1" } = options;
   const clock = new RealClock();
   const { publish, subscribe } = createEvents(options.onEvent);
@@ -119,10 +121,11 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   const logger = createLogger("lab", now, (line) => publish({ type: "log", line }));
   const state = openState(options.stateFolder);
   cleanups.push(() => state.close());
-  const { ports, limits, securityPort } = options;
+  const { ports, limits, securityPort, hubProcesses } = options;
   const developers = options.developers ?? (() => labTrustStore(state.folder));
   const cloud = await startCloud({
-    ...{ state, clock, logger, host, ports, limits, securityPort, developers },
+    ...{ state, clock, logger, host, ports, limits, securityPort, hubProcesses },
+    developers,
     hubName: hubNameOf(app.manifest),
   });
   cleanups.push(() => cloud.stop());
@@ -177,7 +180,14 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
 }
 
 /** @throws LabError option-invalid, options-conflict */
-function checkDevices({ devices = 1, otherHub }: LabOptions): void {
+function checkCounts({ devices = 1, otherHub, hubProcesses = 1 }: LabOptions): void {
+  if (!Number.isInteger(hubProcesses) || hubProcesses < 1 || hubProcesses > MOST_HUB_PROCESSES) {
+    throw new LabError(
+      "option-invalid",
+      `A hub has from 1 to ${MOST_HUB_PROCESSES} processes, not ${hubProcesses}.`,
+      "Give another number; more than the computer has cores is of no use.",
+    );
+  }
   if (!Number.isInteger(devices) || devices < 1 || devices > MOST_DEVICES) {
     throw new LabError(
       "option-invalid",

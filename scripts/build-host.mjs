@@ -6,7 +6,11 @@ import { bundle } from "./bundle.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 await rm(`${root}dist`, { recursive: true, force: true });
 await bundle({
-  entryPoints: [`${root}host-sim/cli/main.ts`, `${root}host-sim/compiler/process-main.ts`],
+  entryPoints: [
+    `${root}host-sim/cli/main.ts`,
+    `${root}host-sim/compiler/process-main.ts`,
+    `${root}host-sim/hub/processes/hub-process.ts`,
+  ],
   outdir: `${root}dist`,
   flat: true,
 });

@@ -4,7 +4,7 @@ import type { CompilerProcess } from "../compiler/process.ts";
 import { LabError } from "../errors.ts";
 import type { Tier } from "../hub/limits.ts";
 import type { Target } from "../lab/app-image.ts";
-import { MOST_DEVICES } from "../lab/device-count.ts";
+import { MOST_DEVICES, MOST_HUB_PROCESSES } from "../lab/device-count.ts";
 import type { Body } from "../lab/native-build.ts";
 import { STATE_FOLDER } from "../lab/state-folder.ts";
 import type { LabOptions } from "../lab.ts";
@@ -30,6 +30,7 @@ export interface LabCommandOptions {
   readonly deviceRestPort?: number;
   readonly dcsPort?: number;
   readonly devices?: number;
+  readonly hubProcesses?: number;
   readonly hub?: string;
   readonly deviceId?: string;
   readonly cert?: string;
@@ -81,6 +82,11 @@ export function withLabOptions(command: Command): Command {
       "the service that lists the devices; tools dial 48938; any free port if absent",
       wholeNumber(0, 65_535),
     )
+    .option(
+      "--hub-processes <count>",
+      "how many processes serve devices over MQTT; 1 if absent",
+      wholeNumber(1, MOST_HUB_PROCESSES),
+    )
     .option("--hub <host>", "join this hub, for example a real one, in place of the lab's own")
     .option("--device-id <id>", "with --hub: the device's id there")
     .option("--cert <file>", "with --hub: the device's certificate, PEM")
@@ -123,6 +129,7 @@ export async function labOptions(
     deviceRestPort: options.deviceRestPort,
     discoveryPort: options.dcsPort,
     devices: options.devices,
+    hubProcesses: options.hubProcesses,
     developers: await developersOf(options, projectFolder),
   };
 }

@@ -1,3 +1,3 @@
 export { type Clock, sleep, type TimerHandle } from "./clock.ts";
-export { RealClock } from "./real.ts";
+export { type ClockChange, type ClockReading, RealClock } from "./real.ts";
 export { SteppedClock } from "./stepped.ts";

@@ -3,6 +3,21 @@ import type { Clock, TimerHandle } from "./clock.ts";
 /** Node clamps longer delays to 1 ms, so longer ones are taken in steps. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
+/** What a clock shows at a moment of the computer's own. */
+export interface ClockReading {
+  /** Milliseconds since the Unix epoch. */
+  readonly time: number;
+  readonly speed: number;
+  /** The same on the computer's clock. */
+  readonly wall: number;
+}
+
+/** What was done to a clock; another process's clock follows by it. */
+export type ClockChange =
+  | { readonly speed: number }
+  | { readonly jumpMs: number }
+  | { readonly time: number };
+
 /**
  * Wall-clock time, run faster by `speed` and shifted by an offset that `jump` moves. Timers keep to
  * the clock's pace: `jump` fires what falls due in the jumped span, in order.
@@ -15,6 +30,7 @@ export class RealClock implements Clock {
   #rebaseLab = 0;
   #offset = 0;
   #nextHandle = 1;
+  readonly #followers = new Set<(change: ClockChange) => void>();
   readonly #timers = new Map<TimerHandle, { due: number; run: () => void }>();
   #wake: NodeJS.Timeout | undefined;
   /** The timer that `#wake` waits for; the others need no look while it stands. */
@@ -23,6 +39,15 @@ export class RealClock implements Clock {
   constructor(options: { readonly speed?: number; readonly start?: number } = {}) {
     this.#speed = options.speed ?? 1;
     this.#epochAtStart = options.start ?? Date.now();
+  }
+
+  /** Another clock's time, as of a reading in another process of this computer. */
+  static from({ time, speed, wall }: ClockReading): RealClock {
+    return new RealClock({ speed, start: time + (Date.now() - wall) * speed });
+  }
+
+  reading(): ClockReading {
+    return { time: this.now(), speed: this.#speed, wall: Date.now() };
   }
 
   now(): number {
@@ -44,17 +69,37 @@ export class RealClock implements Clock {
     this.#rebaseWall = performance.now() - this.#startWall;
     this.#speed = speed;
     this.#schedule();
+    this.#tell({ speed });
   }
 
   /** Lets `ms` of lab time pass at once; timers that fall due in it fire. */
   jump(ms: number): void {
     this.#rebaseLab += ms;
     this.#schedule();
+    this.#tell({ jumpMs: ms });
   }
 
   /** Sets the wall time that `now` shows, forwards or backwards; timers are not touched. */
   setTime(epochMs: number): void {
     this.#offset += epochMs - this.now();
+    this.#tell({ time: epochMs });
+  }
+
+  /** Calls `follower` for every change from now on; the answer ends it. */
+  subscribe(follower: (change: ClockChange) => void): () => void {
+    this.#followers.add(follower);
+    return () => void this.#followers.delete(follower);
+  }
+
+  /** Does what was done to another clock. */
+  follow(change: ClockChange): void {
+    if ("speed" in change) this.setSpeed(change.speed);
+    else if ("jumpMs" in change) this.jump(change.jumpMs);
+    else this.setTime(change.time);
+  }
+
+  #tell(change: ClockChange): void {
+    for (const follower of this.#followers) follower(change);
   }
 
   setTimer(delayMs: number, run: () => void): TimerHandle {

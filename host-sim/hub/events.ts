@@ -161,6 +161,7 @@ export function createEvents(store: Store, clock: Clock, peers: Peers = createPe
       return first;
     }
     for (;;) {
+      store.refresh();
       const first = stored();
       // Where another process was quicker, its segment stands under this number.
       if (await store.putSoon(changesFor(batch, first), keyOf(first))) return first;

@@ -36,6 +36,8 @@ export interface HubOptions {
   readonly limits?: LimitOptions;
   /** The other processes of this hub; none when absent. */
   readonly peers?: Peers;
+  /** What runs at times of its own, such as jobs, is another process's. */
+  readonly onlyDevices?: boolean;
 }
 
 export interface Hub {
@@ -65,6 +67,7 @@ export interface Hub {
 export function createHub(options: HubOptions): Hub {
   const { hostName, store, clock, logger } = options;
   const peers = options.peers ?? createPeers("main", true);
+  peers.before(() => store.refresh());
   const connections = createConnections(clock, peers);
   const settings = createSettings(store);
   const sessions = createSessions(store);
@@ -125,6 +128,7 @@ export function createHub(options: HubOptions): Hub {
       jobs.stop();
     },
   };
+  if (!options.onlyDevices) jobs.start();
   return hub;
 }
 

@@ -128,8 +128,6 @@ export function createJobs(store: Store, clock: Clock, runner: JobRunner) {
     return row;
   }
 
-  for (const job of list()) if (job.status === "scheduled") schedule(job);
-
   return {
     get,
     list,
@@ -158,6 +156,10 @@ export function createJobs(store: Store, clock: Clock, runner: JobRunner) {
       clock.clearTimer(timers.get(jobId));
       timers.delete(jobId);
       return save({ ...job, status: "cancelled", endTime: now() });
+    },
+    /** Takes up what was scheduled before. */
+    start(): void {
+      for (const job of list()) if (job.status === "scheduled") schedule(job);
     },
     stop(): void {
       for (const timer of timers.values()) clock.clearTimer(timer);

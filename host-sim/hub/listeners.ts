@@ -1,3 +1,4 @@
+import type { Server } from "node:net";
 import { type Clock, RealClock } from "../clock/index.ts";
 import type { ServerCredentials } from "../pki/index.ts";
 import type { Address, Service } from "../service.ts";
@@ -31,6 +32,8 @@ export interface ListenerOptions {
   readonly ports?: Partial<Readonly<Record<ListenerName, number>>>;
   /** Times keep-alive; real time when absent. */
   readonly transportClock?: Clock;
+  /** Is given the server of the MQTT endpoint when it listens. */
+  onMqttListening?(server: Server): void;
 }
 
 export type ListenerAddresses = Readonly<Record<ListenerName, Address>>;
@@ -57,8 +60,8 @@ export function createListeners(options: ListenerOptions): Listeners {
   const services: Readonly<Record<ListenerName, Service>> = {
     mqtt: createMqttServer(mqtt, {
       ...{ ...at("mqtt"), credentials, transportClock },
-      onTlsProblem: (address, detail) =>
-        hub.refusals.add({ deviceId: "", address, reason: "tls-failed", detail }),
+      onTlsProblem: tlsProblemsOf(hub),
+      onListening: options.onMqttListening,
     }),
     https: createHttpsEndpoint({ ...at("https"), credentials, groups, onUpgrade }),
     amqp: createAmqpEndpoint(amqp, { ...at("amqp"), credentials }),
@@ -76,6 +79,12 @@ export function createListeners(options: ListenerOptions): Listeners {
       await hub.events.flush();
     },
   };
+}
+
+/** A handshake that failed is kept like a refused connection. */
+export function tlsProblemsOf({ refusals }: Hub) {
+  return (address: string, detail: string) =>
+    refusals.add({ deviceId: "", address, reason: "tls-failed", detail });
 }
 
 function routeGroups(hub: Hub, dps: Dps | undefined): RouteGroup[] {

@@ -69,7 +69,10 @@ export function createPeers(name = MAIN, alone = false) {
   const lines = new Map<string, (envelope: Envelope) => void>();
   const handlers = new Map<Kind, Set<(body: never, from: string) => void>>();
 
+  let prepare = () => {};
+
   function handle({ kind, body, from }: Envelope): void {
+    prepare();
     for (const handler of handlers.get(kind) ?? []) handler(body as never, from);
   }
 
@@ -97,6 +100,10 @@ export function createPeers(name = MAIN, alone = false) {
       const envelope = { kind, body, from: name, ...(to === undefined ? {} : { to }) };
       if (to === undefined) tellAll(envelope);
       else (lines.get(to) ?? lines.get(MAIN))?.(envelope);
+    },
+    /** Calls `run` before each message: what it is about stands in the store by then. */
+    before(run: () => void): void {
+      prepare = run;
     },
     on<K extends Kind>(kind: K, handler: (body: PeerMessages[K], from: string) => void): void {
       const all = handlers.get(kind) ?? new Set();

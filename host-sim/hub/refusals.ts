@@ -51,7 +51,6 @@ export function createRefusals(clock: Clock, logger: Logger, peers: Peers = crea
   function keep(refusal: Refusal): void {
     recent.push(refusal);
     if (recent.length > KEPT) recent.shift();
-    logger.warn(`${refusal.reason}: ${refusal.deviceId || refusal.address}: ${refusal.detail}`);
   }
   peers.on("refusal", keep);
 
@@ -61,6 +60,7 @@ export function createRefusals(clock: Clock, logger: Logger, peers: Peers = crea
       const [deviceId, detail] = [shown(texts.deviceId), shown(texts.detail)];
       const time = new Date(clock.now()).toISOString();
       keep({ time, deviceId, address, reason, detail });
+      logger.warn(`${reason}: ${deviceId || address}: ${detail}`);
       peers.send("refusal", { time, deviceId, address, reason, detail });
     },
   };

@@ -1,34 +1,34 @@
 import { join } from "node:path";
-import type { Clock } from "../clock/index.ts";
+import type { RealClock } from "../clock/index.ts";
 import { DPS_HOST } from "../device/hub-client/provision.ts";
 import { SERVICE_HOST } from "../device/updates/service-client.ts";
+import { LabError } from "../errors.ts";
 import { createDps, type Dps } from "../hub/dps/dps.ts";
 import { createHub, type Hub } from "../hub/hub.ts";
 import type { LimitOptions } from "../hub/limits.ts";
-import {
-  createListeners,
-  LISTENERS,
-  type ListenerAddresses,
-  type ListenerName,
-} from "../hub/listeners.ts";
+import type { ListenerAddresses, ListenerName } from "../hub/listeners.ts";
 import { eventHubName, shortName } from "../hub/names.ts";
+import { createHubPool, type HubPool } from "../hub/processes/pool.ts";
 import type { TrustStore } from "../imagepackage/index.ts";
 import type { Logger } from "../log.ts";
-import { issueServerCertificate } from "../pki/index.ts";
+import { issueServerCertificate, type ServerCredentials } from "../pki/index.ts";
 import { createSecurityServer, createSecurityService } from "../security-service/index.ts";
 import { labServerRoot } from "./enrolment.ts";
+import { startHubListeners } from "./hub-listeners.ts";
 import { labTrustStore } from "./signing-key.ts";
 import type { LabState } from "./state.ts";
 import { writeAtomically } from "./state-folder.ts";
 
 export interface CloudOptions {
   readonly state: LabState;
-  readonly clock: Clock;
+  readonly clock: RealClock;
   readonly logger: Logger;
   readonly hubName: string;
   readonly host: string;
   readonly ports?: Partial<Readonly<Record<ListenerName, number>>>;
   readonly limits?: LimitOptions;
+  /** How many processes serve devices over MQTT; this one alone when absent. */
+  readonly hubProcesses?: number;
   /** 0, any free port, when absent. */
   readonly securityPort?: number;
   /** Whose packages may be uploaded; those of the state folder's key when absent. */
@@ -45,7 +45,21 @@ const MANAGEMENT_NAME = "management.azure.com";
 export async function startCloud(options: CloudOptions) {
   const { state, clock, logger, hubName, host, limits } = options;
   const { store } = state;
-  const hub = createHub({ hostName: hubName, store, clock, logger: logger.named("hub"), limits });
+  const root = labServerRoot(store);
+  const caFile = join(state.folder, "ca.pem");
+  writeAtomically(caFile, root.certificate);
+  const credentials = issueServerCertificate(root, {
+    dns: [
+      ...[hubName, "localhost", eventHubName(hubName), DPS_HOST, DPS_SERVICE_NAME],
+      ...[MANAGEMENT_NAME, SERVICE_HOST],
+    ],
+    ip: ["127.0.0.1"],
+  });
+  const pool = poolOf(options, credentials);
+  const hub = createHub({
+    ...{ hostName: hubName, store, clock, logger: logger.named("hub"), limits },
+    peers: pool?.peers,
+  });
   const dps = createDps({
     ...{ store, clock, hubs: [hub], hostName: DPS_SERVICE_NAME },
     logger: logger.named("dps"),
@@ -54,20 +68,10 @@ export async function startCloud(options: CloudOptions) {
     ...{ store, clock, logger: logger.named("service") },
     developers: options.developers ?? (() => labTrustStore(state.folder)),
   });
-  const root = labServerRoot(store);
-  const caFile = join(state.folder, "ca.pem");
-  writeAtomically(caFile, root.certificate);
-  const credentials = issueServerCertificate(root, {
-    dns: [
-      ...[hubName, "localhost", eventHubName(hub.hostName), DPS_HOST, DPS_SERVICE_NAME],
-      ...[MANAGEMENT_NAME, SERVICE_HOST],
-    ],
-    ip: ["127.0.0.1"],
-  });
-  const listenersAt = (ports: CloudOptions["ports"]) =>
-    createListeners({ hub, dps, host, credentials, ports });
-  let listeners = listenersAt(options.ports);
-  const addresses = await listeners.start();
+  const listeners = await startHubListeners(
+    { hub, dps, host, credentials, ports: options.ports },
+    pool,
+  );
   const security = createSecurityServer(service, {
     ...{ host, port: options.securityPort ?? 0, credentials },
   });
@@ -75,28 +79,47 @@ export async function startCloud(options: CloudOptions) {
     await listeners.stop();
     throw error;
   });
-  const ports = Object.fromEntries(LISTENERS.map((name) => [name, addresses[name].port]));
   return {
     hub,
     dps,
     service,
-    addresses,
+    addresses: listeners.addresses,
     serviceAddress,
     /** Bearer tokens for the Security Service. */
     tokens: security.tokens,
     ca: root.certificate,
     caFile,
-    /** All connections end; the ports stay the same. */
-    async restartHub(): Promise<void> {
-      await listeners.stop();
-      listeners = listenersAt(ports);
-      await listeners.start();
-    },
+    restartHub: listeners.restart,
     async stop(): Promise<void> {
       await Promise.all([listeners.stop(), security.stop()]);
       await hub.stop();
     },
   };
+}
+
+/** @throws LabError options-conflict */
+function poolOf(options: CloudOptions, credentials: ServerCredentials): HubPool | undefined {
+  const { state, clock, logger, hubName: hostName, limits, hubProcesses = 1 } = options;
+  const { storeFolder } = state;
+  if (hubProcesses === 1) return undefined;
+  if (storeFolder === undefined) {
+    throw new LabError(
+      "options-conflict",
+      `${hubProcesses} processes of the hub would share a state, and --in-memory keeps none.`,
+      "Leave one of --hub-processes and --in-memory out.",
+    );
+  }
+  if (limits?.enforce) {
+    throw new LabError(
+      "options-conflict",
+      "The limits of a tier are counted in one process, and the hub would have several.",
+      "Leave one of --hub-processes and --enforce-limits out.",
+    );
+  }
+  return createHubPool({
+    ...{ storeFolder, hostName, dpsHostName: DPS_SERVICE_NAME, credentials, limits, clock },
+    ...{ count: hubProcesses - 1, logger: logger.named("hub") },
+  });
 }
 
 /** `name:port` → `address:port` of everything that clients dial by its real name. */

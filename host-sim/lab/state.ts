@@ -17,6 +17,8 @@ export interface DeviceState {
 /** Everything that a lab keeps. */
 export interface LabState {
   readonly store: Store;
+  /** Where the store is, for other processes; absent in memory. */
+  readonly storeFolder?: string;
   /** For files that other programs read, such as the CA file. */
   readonly folder: string;
   /** What the lab's device with this number keeps; the first has number 1. */
@@ -81,6 +83,7 @@ function folderState(folder: string): LabState {
   }
   return {
     store,
+    storeFolder: join(folder, "store"),
     folder,
     device: (number) =>
       deviceState(store, number, (name) => fileStorage(join(folder, "storage", name))),

@@ -32,6 +32,7 @@ export function openFolderStore(folder: string): Store {
       };
       return unless === undefined ? database.batch(write) : database.ifNoExists(unless, write);
     },
+    refresh: () => database.resetReadTxn(),
     copyTo: (target) => database.backup(target, true),
     close: () => database.close(),
   };

@@ -60,6 +60,7 @@ export function openMemoryStore(): Store {
       }
       return true;
     },
+    refresh: () => {},
     copyTo: async (folder) => {
       const target = openFolderStore(folder);
       target.transaction(() => {

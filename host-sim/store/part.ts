@@ -26,6 +26,7 @@ export function storePart(whole: Store, prefix: string): Store {
         changes.map(([key, value]) => [prefix + key, value] as const),
         unless === undefined ? undefined : prefix + unless,
       ),
+    refresh: () => whole.refresh(),
     async copyTo(folder) {
       const target = openFolderStore(folder);
       target.transaction(() => {

@@ -26,6 +26,11 @@ export interface Store {
    * @returns whether it wrote
    */
   putSoon(changes: readonly Change[], unless?: string): Promise<boolean>;
+  /**
+   * Lets reads see what other processes have written by now. All reads of a turn of the event loop
+   * see the same otherwise.
+   */
+  refresh(): void;
   /** Writes all entries as a folder store into `folder`, as of one moment, while work goes on. */
   copyTo(folder: string): Promise<void>;
   close(): Promise<void>;

@@ -88,6 +88,22 @@ test("half of the options for another hub are refused", async () => {
   assert.match(result.stderr, /error options-conflict/);
 });
 
+test("several processes of the hub serve a lab that has a state, and no other", async () => {
+  const many = ["--hub-processes", "3"];
+  const refused = await spherule(folder, "exec", "--in-memory", ...many, "--", "true");
+  assert.match(refused.stderr, /error options-conflict: 3 processes/);
+  const limited = await spherule(folder, "exec", ...many, "--enforce-limits", "--", "true");
+  assert.match(limited.stderr, /error options-conflict: The limits/);
+  const state = join(folder, "state-of-three");
+  const inside = "spherule telemetry --count 2 --timeout 60";
+  const result = await spherule(
+    folder,
+    ...["exec", "--state", state, ...many, "--", "sh", "-c", inside],
+  );
+  assert.is(result.code, 0, result.stderr);
+  assert.is(result.stdout.trim().split("\n").length, 2);
+});
+
 test("a key that does not fit its certificate is refused before anything starts", async () => {
   const files = join(packageFolder(), "package.json");
   const result = await spherule(

@@ -61,4 +61,21 @@ test("a timer that is set while another fires is not forgotten", async () => {
   assert.equal(order, ["outer", "inner"]);
 });
 
+test("a clock of another process follows: the same time, pace, jumps and settings", () => {
+  const clock = new RealClock({ start: Date.UTC(2030, 0, 1), speed: 60 });
+  const other = RealClock.from(clock.reading());
+  const near = () => Math.abs(other.now() - clock.now()) < HOUR_MS / 2;
+  assert.ok(near());
+  const unfollow = clock.subscribe((change) => other.follow(change));
+  clock.jump(100 * HOUR_MS);
+  assert.ok(near());
+  clock.setTime(Date.UTC(2020, 0, 1));
+  assert.ok(near());
+  clock.setSpeed(0);
+  assert.is(other.speed, 0);
+  unfollow();
+  clock.jump(HOUR_MS);
+  assert.not.ok(near());
+});
+
 test.run();

@@ -26,7 +26,7 @@ const serverRoot = rootFile
 export const EVENT_HUB_NAME = "contoso.servicebus.windows.net";
 export const DPS_NAME = "contoso-dps.azure-devices-provisioning.net";
 export const DPS_DEVICE_NAME = "global.azure-devices-provisioning.net";
-const credentials = issueServerCertificate(serverRoot, {
+export const credentials = issueServerCertificate(serverRoot, {
   dns: [HUB_NAME, "localhost", EVENT_HUB_NAME, DPS_NAME, DPS_DEVICE_NAME, "management.azure.com"],
   ip: ["127.0.0.1"],
 });
@@ -34,7 +34,7 @@ const credentials = issueServerCertificate(serverRoot, {
 /** The root that clients trust. */
 export const CA = serverRoot.certificate;
 
-export function makeAuthority(clock: SteppedClock, name = "Contoso CA"): Authority {
+export function makeAuthority(clock: Clock, name = "Contoso CA"): Authority {
   const key = generateKeyPair();
   const subject = { O: "Contoso", CN: name };
   const certificate = createCertificate({

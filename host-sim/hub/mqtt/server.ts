@@ -1,4 +1,4 @@
-import { createServer, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { createSecureContext, TLSSocket, type TLSSocketOptions } from "node:tls";
 import type { Clock } from "../../clock/index.ts";
 import { peerOf, type ServerCredentials, tlsOptions } from "../../pki/index.ts";
@@ -8,9 +8,7 @@ import { addressOf } from "../address.ts";
 import type { Acceptor } from "./acceptor.ts";
 import { SocketStream } from "./socket-stream.ts";
 
-export interface MqttServerOptions {
-  readonly host: string;
-  readonly port: number;
+export interface HandshakeOptions {
   readonly credentials: ServerCredentials;
   /** Times the handshake. */
   readonly transportClock: Clock;
@@ -18,34 +16,49 @@ export interface MqttServerOptions {
   onTlsProblem(address: string, detail: string): void;
 }
 
+export interface MqttServerOptions extends HandshakeOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Is given the server when it listens, so that other processes may accept on it, too. */
+  onListening?(server: Server): void;
+}
+
 /** A peer that does not come through the handshake is let go. */
 const HANDSHAKE_WITHIN_MS = 120_000;
 
 /** The MQTT 3.1.1 endpoint over mutual TLS. */
 export function createMqttServer(accept: Acceptor, options: MqttServerOptions): Service {
-  const { host, port, credentials } = options;
-  const { requestCert, rejectUnauthorized, ...context } = tlsOptions(credentials);
+  const { host, port, onListening } = options;
   return createServerService({
     host,
     port,
     create() {
-      const secureContext = createSecureContext(context);
-      const tls = { isServer: true, secureContext, requestCert, rejectUnauthorized };
-      const server = createServer({ noDelay: true }, (socket) =>
-        shakeHands(socket, tls, options, (secure, address) => {
-          server.emit("secureConnection", secure);
-          accept({ identify: () => peerOf(secure), stream: secure, address });
-        }),
-      );
+      const server = createServer();
+      acceptOn(server, accept, options);
+      if (onListening) server.once("listening", () => onListening(server));
       return server;
     },
+  });
+}
+
+/** Lets devices in that come to a server, after a TLS handshake. */
+export function acceptOn(server: Server, accept: Acceptor, options: HandshakeOptions): void {
+  const { requestCert, rejectUnauthorized, ...context } = tlsOptions(options.credentials);
+  const secureContext = createSecureContext(context);
+  const tls = { isServer: true, secureContext, requestCert, rejectUnauthorized };
+  server.on("connection", (socket: Socket) => {
+    socket.setNoDelay(true);
+    shakeHands(socket, tls, options, (secure, address) => {
+      server.emit("secureConnection", secure);
+      accept({ identify: () => peerOf(secure), stream: secure, address });
+    });
   });
 }
 
 function shakeHands(
   socket: Socket,
   tls: TLSSocketOptions,
-  { onTlsProblem, transportClock }: MqttServerOptions,
+  { onTlsProblem, transportClock }: HandshakeOptions,
   onSecure: (secure: TLSSocket, address: string) => void,
 ): void {
   const address = addressOf(socket);
