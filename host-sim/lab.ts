@@ -75,6 +75,8 @@ export interface Lab {
   readonly dps: Dps;
   readonly service: SecurityService;
   readonly tokens: Cloud["tokens"];
+  /** How long, in lab time, long-running operations of the Security Service take. */
+  readonly setOperationTime: Cloud["setOperationTime"];
   /** The first of the devices as it runs now. */
   readonly device: VirtualDevice;
   readonly devices: readonly LabDevice[];
@@ -155,6 +157,7 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
       return devices.first.os;
     },
     ...{ clock, hub, dps, service, devices: devices.all, tokens: cloud.tokens },
+    setOperationTime: cloud.setOperationTime,
     install: (next) => devices.install(joinedApp(next, otherHub)),
     restartHub: () => cloud.restartHub(),
     exportTo: (folder) => state.exportTo(folder),

@@ -68,7 +68,7 @@ export function createDeployments(context: ServiceContext, products: Products, i
       imageIds: readonly string[],
       id: string = randomUUID(),
     ): Deployment {
-      if (isUnassigned(path)) throw unassigned();
+      refuseUnassigned(path);
       const { product, name: group } = products.getGroup(tenantId, path);
       check(imageIds.map((imageId) => images.get(tenantId, imageId)));
       const deployment = {
@@ -142,8 +142,10 @@ function conflict(problem: string): LabError {
   );
 }
 
-function unassigned(): LabError {
-  return new LabError(
+/** @throws LabError name-reserved */
+export function refuseUnassigned(path: GroupPath): void {
+  if (!isUnassigned(path)) return;
+  throw new LabError(
     "name-reserved",
     "Devices without a device group get updates of the system only.",
     "Create the deployment for a device group of a product.",
