@@ -10,7 +10,8 @@ export interface Product {
 }
 
 export const OS_FEEDS = ["Retail", "RetailEval"] as const;
-export const UPDATE_POLICIES = ["UpdateAll", "No3rdPartyAppUpdates"] as const;
+/** The last one only `azsphere` knows. */
+export const UPDATE_POLICIES = ["UpdateAll", "No3rdPartyAppUpdates", "NoUpdates"] as const;
 export const SWITCHES = ["Enabled", "Disabled"] as const;
 export const BOUNDARIES = ["None", "EU"] as const;
 

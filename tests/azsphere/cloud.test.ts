@@ -78,6 +78,13 @@ test("a claim is asked for, and is for ever", async () => {
     ),
   );
   await ok("device", "claim", "--force", "-t", "lab");
+  const half = await azsphere("device", "claim", "--force", "-t", "lab", "-p", "Fridge");
+  assert.equal(
+    [half.code, half.error.split("\n")[0]],
+    [2, "ERROR: --product names no device group."],
+  );
+  const defaults = ["-p", ".default", "-dg", ".default", ...CATALOG];
+  assert.is((await sphere("device", "claim", ...defaults)).code, 0);
   const other = await azsphere("device", "claim", "--force", "-t", "Contoso");
   assert.is(other.code, 1);
   assert.match(other.error, /tenant/);
@@ -99,11 +106,15 @@ test("products and device groups in both grammars", async () => {
   const shown = JSON.parse((await sphere(...az)).out);
   assert.is(shown.properties.osFeedType, "Retail");
   assert.match(shown.id, "/catalogs/lab/products/Fridge/deviceGroups/Pilots");
+  const none = ["device-group", "update", "-a", "NoUpdates"];
+  assert.is((await json(...none, "-g", "Fridge/Pilots")).updatePolicy, "NoUpdates");
+  const azNone = await sphere(...none, "-dg", "Pilots", "-p", "Fridge", ...CATALOG);
+  assert.equal([azNone.code, azNone.error.includes("which `az sphere` does not know")], [2, true]);
   await ok("device-group", "delete", "-g", "Fridge/Pilots");
+  await ok("product", "create", "-n", "Bare", "-g");
   assert.is((await azsphere("device-group", "show", "-g", "Fridge/Pilots")).code, 3);
   assert.is((await azsphere("device-group", "show", "-g", "Pilots")).code, 2);
-  await ok("product", "create", "-n", "Bare", "--no-default-device-groups");
-  assert.equal(await json("device-group", "list", "-p", "Bare"), []);
+  assert.equal(await json("product", "device-group", "list", "-p", "Bare"), []);
   const defaults = ["device-group", "create-defaults", "-p", "Bare", ...CATALOG];
   assert.is(JSON.parse((await sphere(...defaults)).out).length, 5);
   assert.is((await json("product", "update", "-p", "Bare", "-d", "new")).description, "new");

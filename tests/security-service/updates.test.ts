@@ -250,6 +250,26 @@ test("Retail has a release two weeks after RetailEval", async ({ lab, devices })
   assert.is(retail.device.updates.status().osVersion, "24.09");
 });
 
+test("a group without updates gets no new system either, until its policy changes", async ({
+  lab,
+  devices,
+}) => {
+  const device = makeDevice(lab, { group: FIELD_TEST });
+  devices.push(device);
+  const { products, releases } = lab.service;
+  products.patchGroup(lab.tenantId, FIELD_TEST, { updatePolicy: "NoUpdates" });
+  releases.publish("24.09", true);
+  deployApp(lab, app("v1"));
+  await started(device);
+  assert.is(device.device.updates.status().osVersion, "24.03");
+  assert.is(device.device.updates.status().lastProblem, null);
+  assert.equal(installedOf(device), []);
+  products.patchGroup(lab.tenantId, FIELD_TEST, { updatePolicy: "No3rdPartyAppUpdates" });
+  await device.run(DAY + MINUTE);
+  assert.is(device.device.updates.status().osVersion, "24.09");
+  assert.equal(installedOf(device), []);
+});
+
 test("an unclaimed device gets the system's updates and no certificate for apps", async ({
   lab,
   devices,
