@@ -82,8 +82,8 @@ export function withLabOptions(command: Command): Command {
       wholeNumber(0, 65_535),
     )
     .option("--hub <host>", "join this hub, for example a real one, in place of the lab's own")
-    .option("--device-id <id>", "with --hub: the device's id there")
-    .option("--cert <file>", "with --hub: the device's certificate, PEM")
+    .option("--device-id <id>", "with --hub and a certificate: the device's id there")
+    .option("--cert <file>", "with --hub: a certificate from outside in place of the lab's, PEM")
     .option("--key <file>", "with --hub: its private key, PEM");
 }
 
@@ -157,15 +157,15 @@ async function developersOf(options: LabCommandOptions, projectFolder: string) {
 }
 
 async function otherHubOf({ hub, deviceId, cert, key }: LabCommandOptions) {
-  const given = [hub, deviceId, cert, key].filter((option) => option !== undefined).length;
-  if (given === 0) return undefined;
-  if (hub && deviceId && cert && key) {
-    const { readOtherHub } = await import("../lab/other-hub.ts");
-    return readOtherHub({ hub, deviceId, cert, key });
-  }
+  const identity = [deviceId, cert, key];
+  const given = identity.filter((option) => option !== undefined).length;
+  if (hub === undefined && given === 0) return undefined;
+  const { otherHubAt, readIdentity } = await import("../lab/other-hub.ts");
+  if (hub && given === 0) return otherHubAt(hub);
+  if (hub && deviceId && cert && key) return otherHubAt(hub, readIdentity({ deviceId, cert, key }));
   throw new LabError(
     "options-conflict",
-    "--hub, --device-id, --cert and --key only work together.",
-    "Give all four.",
+    "--device-id, --cert and --key only work together, and with --hub.",
+    "Give all four, or --hub alone: then the device shows the certificate of the lab's tenant.",
   );
 }
