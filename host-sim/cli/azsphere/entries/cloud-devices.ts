@@ -185,8 +185,8 @@ async function updateCheck(context: Context) {
   if (!value) {
     throw new LabError(
       "updates-unavailable",
-      "The lab's device has joined another hub, and nobody updates it.",
-      "Start the lab without --hub.",
+      "The lab's device has a certificate from outside, and nobody updates it.",
+      "Start the lab without --cert.",
     );
   }
   return { value, text: `The device looks for updates: ${value.phase}.` };
