@@ -10,6 +10,8 @@ import { STATE_FOLDER } from "../lab/state-folder.ts";
 import type { LabOptions } from "../lab.ts";
 import { collect, wholeNumber } from "./options.ts";
 
+const HOUR_MS = 3_600_000;
+
 /** What `start` and `exec` have in common. */
 export interface LabCommandOptions {
   readonly project: string;
@@ -30,6 +32,7 @@ export interface LabCommandOptions {
   readonly deviceRestPort?: number;
   readonly dcsPort?: number;
   readonly devices?: number;
+  readonly updateCheckHours?: number;
   readonly hub?: string;
   readonly deviceId?: string;
   readonly cert?: string;
@@ -81,6 +84,11 @@ export function withLabOptions(command: Command): Command {
       "the service that lists the devices; tools dial 48938; any free port if absent",
       wholeNumber(0, 65_535),
     )
+    .option(
+      "--update-check-hours <hours>",
+      "how often the devices look for updates, in the lab's time; 24 if absent",
+      wholeNumber(1, 8_760),
+    )
     .option("--hub <host>", "join this hub, for example a real one, in place of the lab's own")
     .option("--device-id <id>", "with --hub and a certificate: the device's id there")
     .option("--cert <file>", "with --hub: a certificate from outside in place of the lab's, PEM")
@@ -123,6 +131,7 @@ export async function labOptions(
     deviceRestPort: options.deviceRestPort,
     discoveryPort: options.dcsPort,
     devices: options.devices,
+    updateCheckMs: options.updateCheckHours && options.updateCheckHours * HOUR_MS,
     developers: await developersOf(options, projectFolder),
   };
 }

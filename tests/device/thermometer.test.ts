@@ -287,6 +287,30 @@ test("a clock that is set back disturbs neither the interval nor the connection"
   assert.is(device.lab?.hub.refusals.list().length, 0);
 });
 
+test("after the clock was set by days, either way, the device gets a certificate that holds now", async ({
+  device,
+}) => {
+  await connected(device);
+  // The hub ends the session: the network stays, and tells the device nothing.
+  const reconnected = async () => {
+    const connections = device.lab?.hub.connections;
+    connections?.get(device.deviceId)?.close("disabled-device", "for a moment");
+    await device.until(() => connections?.count() === 0);
+    const count = device.telemetry().length;
+    const from = device.clock.monotonic();
+    await device.until(
+      () => device.telemetry().length > count || device.clock.monotonic() - from > 60_000,
+    );
+    return device.telemetry().length > count;
+  };
+  const day = 86_400_000;
+  // Not before the tenant came to be: its CA would not hold either.
+  for (const days of [30, -10]) {
+    device.clock.setTime(device.clock.now() + days * day);
+    assert.ok(await reconnected(), `${days} days`);
+  }
+});
+
 test("an unclaimed device has no certificate, and says so once", async () => {
   const device = await startDevice({ withHub: true, claim: false });
   await device.os.install(image);
