@@ -163,6 +163,7 @@ function labDevice(options: VirtualDeviceOptions): VirtualDevice {
     ...{ deviceId, network, client, system },
     deviceAuth: createDeviceAuth({ clock, logger, network, attest: client.attest }),
     checkEveryMs: options.checkEveryMs,
+    appsToo: () => !system.manufacturing.mayDevelop,
   });
   return Object.assign(device, { releaseOf });
 }

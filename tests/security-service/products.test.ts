@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -330,7 +331,7 @@ test("unknown, conflicting and too many images are not deployed", async ({ lab }
   assert.equal(error(conflict), ["Failed", "DeploymentConflict"]);
   assert.match(conflict.body.error.message, COMPONENT);
   const other = { name: "Other", componentId: SECOND, imageId: DEPLOYMENT, program: noise(104729) };
-  await upload(lab, pack(lab, other));
+  await upload(lab, pack(lab, { ...other, realTime: true }));
   assert.equal(error(await deploy(lab, [IMAGE, DEPLOYMENT])), ["Failed", "DeploymentTooLarge"]);
   const kernel = { name: "Kernel", componentId: DEPLOYMENT, imageId: COMPONENT, imageType: 7 };
   await upload(lab, pack(lab, kernel));
@@ -345,6 +346,34 @@ test("unknown, conflicting and too many images are not deployed", async ({ lab }
   const missing = await lab.done("PUT", `${group(lab)}/deployments/.default`, { properties: {} });
   assert.equal(error(missing), [400, "InvalidRequestContent"]);
   assert.equal(lab.service.deployments.listAll(lab.tenantId), []);
+});
+
+test("a deployment has one high-level application, two for real-time cores, and a board", async ({
+  lab,
+}) => {
+  await withProduct(lab);
+  const ids: string[] = [];
+  const add = async (options: Partial<TestPackage>) => {
+    const [componentId, imageId] = [randomUUID(), randomUUID()];
+    const name = `Image ${ids.push(imageId)}`;
+    await upload(lab, pack(lab, { name, componentId, imageId, ...options }));
+    return imageId;
+  };
+  const high = [await add({}), await add({})];
+  const real = [
+    await add({ realTime: true }),
+    await add({ realTime: true }),
+    await add({ realTime: true }),
+  ];
+  const board = await add({ imageType: 21 });
+  const two = await deploy(lab, high);
+  assert.equal(error(two), ["Failed", "DeploymentConflict"]);
+  assert.match(two.body.error.message, "'Image 1' and 'Image 2' are both high-level applications");
+  const three = await deploy(lab, real);
+  assert.equal(error(three), ["Failed", "DeploymentConflict"]);
+  assert.match(three.body.error.message, "3 real-time applications for 2 cores");
+  const fits = [high[0] ?? "", ...real.slice(1), board];
+  assert.is((await deploy(lab, fits)).status, 201);
 });
 
 test("what fails half-way leaves nothing behind in a store on disk either", async () => {

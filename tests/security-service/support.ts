@@ -142,6 +142,8 @@ export interface TestPackage {
   readonly componentId?: string;
   readonly imageId?: string;
   readonly imageType?: number;
+  /** For a real-time core. */
+  readonly realTime?: boolean;
   /** The program; some bytes that do not compress when absent. */
   readonly program?: Uint8Array;
   /** For the wasm body; the package has none when absent. */
@@ -181,7 +183,8 @@ export function makePackage(options: TestPackage): Buffer {
     { kind: "Signature", thumbprint: signer.thumbprint, signingType: 1 },
     { kind: "Debug", buildTime: START / 1000, name },
     { kind: "TemporaryImage", flags: 2 },
-    { kind: "AbiDepends", abis: [{ version: 1, type: 3 }] },
+    // The API set of a high-level application.
+    { kind: "AbiDepends", abis: options.realTime ? [] : [{ version: 1, type: 3 }] },
   ];
   return Buffer.from(sealImage(payload, sections, signer));
 }
