@@ -364,6 +364,14 @@ test("error reports, users, an update check, a recovery through the lab", async 
   assert.is((await json("role", "list"))[0].roles, "Administrator");
   assert.equal(await json("show-user"), { name: "lab" });
   assert.match(await ok("device", "update-check"), /^The device looks for updates: /);
+  const support = ["get-support-data", "-of", file("support.zip"), ...CATALOG];
+  assert.is((await sphere(...support)).code, 0);
+  const zipped = readFileSync(file("support.zip"), "latin1");
+  assert.ok(
+    ["service-device.json", "service-insights.json"].every((name) => zipped.includes(name)),
+  );
+  assert.is((await sphere(...support.slice(0, 3))).code, 0, "without a catalog there is the rest");
+  assert.match(readFileSync(file("support.zip"), "latin1"), "service.refused.txt");
   const recovered = await json("device", "recover");
   assert.is(recovered.deviceId, deviceId);
   assert.is(recovered.osVersion, "24.12");

@@ -99,9 +99,10 @@ export async function claimedAnywhere(
   return false;
 }
 
-async function errorReport(context: Context, given: Given, file: string) {
+async function errorReport(context: Context, given: Given, wanted: string | undefined) {
   const arm = await context.arm();
   const catalog = await arm.catalog(given);
+  const file = wanted ?? `AzureSphere_ErrorReport_${catalog.properties.tenantId}.csv`;
   const insights = await arm.list<Record<string, unknown>>(
     `${catalog.id}/listDeviceInsights`,
     "POST",
@@ -117,6 +118,7 @@ async function errorReport(context: Context, given: Given, file: string) {
   return { text: `Error report with ${insights.length} rows written to '${file}'.` };
 }
 
+const REPORT_FILE = "the file to write; AzureSphere_ErrorReport_ID.csv if absent";
 const NAME: Options = { "!-n, --name <name>": "1 to 50 letters, digits, spaces, '_' and '-'" };
 
 /** Tenants of `azsphere`. */
@@ -185,10 +187,10 @@ export const tenantEntries: readonly Entry[] = [
     words: "tenant download-error-report",
     only: "azsphere",
     summary: "write what devices reported in the last two weeks, as CSV",
-    options: { "!--destination --output-file --filepath -of <file>": "the file to write" },
+    options: { "--destination --output-file --filepath -of <file>": REPORT_FILE },
     needs: ["cloud"],
-    examples: ["--destination errors.csv"],
-    run: (context, given) => errorReport(context, given, text(given, "destination")),
+    examples: ["", "--destination errors.csv"],
+    run: (context, given) => errorReport(context, given, optional(given, "destination")),
   },
 ];
 
@@ -263,9 +265,9 @@ export const catalogEntries: readonly Entry[] = [
     words: "catalog download-error-report",
     only: "az",
     summary: "write what devices reported in the last two weeks, as CSV",
-    options: { "!--output-file --destination -of <file>": "the file to write" },
+    options: { "--output-file --destination -of <file>": REPORT_FILE },
     needs: ["cloud"],
-    examples: ["--output-file errors.csv -c lab -g lab"],
-    run: (context, given) => errorReport(context, given, text(given, "outputFile")),
+    examples: ["-c lab -g lab", "--output-file errors.csv -c lab -g lab"],
+    run: (context, given) => errorReport(context, given, optional(given, "outputFile")),
   },
 ];
