@@ -229,6 +229,30 @@ test("a kill between work and outcome loses neither: they are one write", async 
   assert.ok(kept && kept.failure === undefined);
 });
 
+test("a store that cannot be written keeps the operation for the next start, and the service alive", async () => {
+  const store = openMemoryStore();
+  let full = false;
+  const refusing = {
+    ...store,
+    put(key: string, value: unknown) {
+      if (full) throw new Error("no space left on the device");
+      store.put(key, value);
+    },
+  };
+  const lab = await startService({ ...LONG, store: refusing });
+  const made = await lab.arm("PUT", `${lab.catalog}/products/Fridge`, {});
+  full = true;
+  lab.clock.advance(5_000);
+  assert.is((await lab.arm("GET", statusOf(made))).body.status, "InProgress");
+  full = false;
+  await lab.server.stop();
+  await lab.server.start();
+  lab.clock.advance(5_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.is(lab.service.products.list(lab.tenantId).length, 1);
+  await lab.stop();
+});
+
 test("only so many outcomes are kept, and none that is still to come is dropped", async () => {
   const lab = await startService();
   lab.service.products.put(lab.tenantId, "Fridge", "");

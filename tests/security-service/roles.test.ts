@@ -84,6 +84,8 @@ test("a reader reads, a contributor changes, an administrator gives roles", asyn
       { capabilities: [] },
     ],
     ["DELETE", `${group}/deployments/${randomUUID()}`],
+    ["POST", `${lab.catalog}/products/Fridge/generateDefaultDeviceGroups`],
+    ["GET", `${lab.catalog}/products/Fridge/generateDefaultDeviceGroups`],
   ] as const;
   const ownersOnly = [
     ["PATCH", lab.catalog, { tags: {} }],

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { TimerHandle } from "../../clock/index.ts";
-import { LabError } from "../../errors.ts";
+import { LabError, messageOf } from "../../errors.ts";
 import type { Match } from "../../http/routes.ts";
 import type { ServiceContext } from "../context.ts";
 import { ArmError, armErrorOf, errorBody } from "./errors.ts";
@@ -109,7 +109,15 @@ export function createOperations(
   }
 
   /** Without a duration it is done as soon as the request is answered. */
-  function runIn(ms: number, id: string, run: () => void): void {
+  function runIn(ms: number, id: string, work: () => void): void {
+    const run = () => {
+      try {
+        work();
+      } catch (error) {
+        // Not even the failure could be written: it is tried again after the next start.
+        logger.error(`operation ${id} is not done: ${messageOf(error)}`);
+      }
+    };
     if (ms > 0) {
       const timer: TimerHandle = clock.setTimer(ms, run);
       waiting.set(id, () => clock.clearTimer(timer));
