@@ -1,18 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { TimerHandle } from "../../clock/index.ts";
-import { LabError, messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors.ts";
 import type { Match } from "../../http/routes.ts";
 import type { ServiceContext } from "../context.ts";
 import { ArmError, armErrorOf, errorBody } from "./errors.ts";
-import {
-  type ArmHandler,
-  type ArmRequest,
-  type ArmResponse,
-  type ArmRoutes,
-  deleted,
-  ok,
-  parameter,
-} from "./http.ts";
+import { type ArmHandler, type ArmRequest, type ArmResponse, deleted } from "./http.ts";
+import { operationRoutes, pollingLinks, type StoredOperation } from "./operation-status.ts";
 
 /** What is said at once about a request that starts an operation. */
 export type Acceptance =
@@ -37,29 +30,8 @@ interface LongRunning extends ArmHandler {
   readonly run: Work["run"];
 }
 
-interface StoredOperation {
-  /** Milliseconds since the Unix epoch. */
-  readonly startedAt: number;
-  readonly completesAt: number;
-  /** Nobody else may ask for it. */
-  readonly user: string;
-  /** What has to be done; absent when it is done. */
-  readonly request?: StoredRequest;
-  readonly plan?: unknown;
-  readonly result?: unknown;
-  readonly failure?: { readonly status: number; readonly body: ReturnType<typeof errorBody> };
-}
-
-type StoredRequest = Pick<ArmRequest, "method" | "path" | "body" | "base"> & {
-  readonly query: string;
-};
-
-const PROVIDER = "/subscriptions/:subscription/providers/Microsoft.AzureSphere/locations/global";
 const MOST_KEPT = 200;
 const PREFIX = "security-service/operations/";
-/** Pollers of Azure's SDKs would wait for half a minute. */
-const RETRY_AFTER = { "retry-after": "1" } as const;
-
 export type Operations = ReturnType<typeof createOperations>;
 
 /**
@@ -98,14 +70,7 @@ export function createOperations(
       request: { method, path, body, base, query: request.query.toString() },
     } satisfies StoredOperation);
     runIn(duration, id, () => execute(id, work, request));
-    const { subscription = "" } = request.parameters;
-    const place = `${base}${PROVIDER.replace(":subscription", subscription)}`;
-    const version = `api-version=${request.query.get("api-version")}`;
-    return {
-      "azure-asyncoperation": `${place}/operationStatuses/${id}?${version}`,
-      location: `${place}/operationResults/${id}?${version}`,
-      ...RETRY_AFTER,
-    };
+    return pollingLinks(request, id);
   }
 
   /** Without a duration it is done as soon as the request is answered. */
@@ -145,37 +110,6 @@ export function createOperations(
       store.put(PREFIX + id, { ...rest, failure } satisfies StoredOperation);
     }
     forget();
-  }
-
-  /** Of the caller, who is not told of anybody else's. */
-  function own(request: ArmRequest): StoredOperation {
-    const id = parameter(request, "operation");
-    const found = find(id);
-    if (found?.user === request.user) return found;
-    throw new LabError("operation-unknown", `There is no operation ${id}.`, "Start it again.");
-  }
-
-  function status(request: ArmRequest): ArmResponse {
-    const { startedAt, completesAt, result, failure, ...rest } = own(request);
-    const times = { startTime: iso(startedAt), endTime: iso(completesAt) };
-    const shown = { id: request.path, name: parameter(request, "operation") };
-    if (rest.request) {
-      const body = { ...shown, status: "InProgress", startTime: times.startTime };
-      return { status: 200, body, headers: RETRY_AFTER };
-    }
-    if (failure) return ok({ ...shown, status: "Failed", ...times, ...failure.body });
-    const made = result === undefined ? {} : { properties: result };
-    return ok({ ...shown, status: "Succeeded", ...times, ...made });
-  }
-
-  function outcome(request: ArmRequest): ArmResponse {
-    const { result, failure, ...rest } = own(request);
-    if (rest.request) {
-      const location = `${request.base}${request.path}?${request.query}`;
-      return { status: 202, headers: { location, ...RETRY_AFTER } };
-    }
-    if (failure) return failure;
-    return result === undefined ? { status: 204 } : ok(result);
   }
 
   /** The handler of a long-running operation: a PUT answers 201, anything else 202. */
@@ -226,14 +160,9 @@ export function createOperations(
       for (const cancel of waiting.values()) cancel();
       waiting.clear();
     },
-    routes: {
-      [`GET ${PROVIDER}/operationStatuses/:operation`]: status,
-      [`GET ${PROVIDER}/operationResults/:operation`]: outcome,
-    } satisfies ArmRoutes,
+    routes: operationRoutes(find),
   };
 }
-
-const iso = (epochMs: number) => new Date(epochMs).toISOString();
 
 function inState(provisioningState: string, resource?: { readonly properties: object }) {
   if (!resource) throw new ArmError(500, "InternalServerError", "The operation makes nothing.");
