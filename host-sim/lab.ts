@@ -77,6 +77,10 @@ export interface Lab {
   readonly dps: Dps;
   readonly service: SecurityService;
   readonly tokens: Cloud["tokens"];
+  /** How long, in lab time, long-running operations of the Security Service take. */
+  readonly setOperationTime: Cloud["setOperationTime"];
+  /** Host name of the hub that the devices join in place of the lab's. */
+  readonly otherHub?: string;
   /** The first of the devices as it runs now. */
   readonly device: VirtualDevice;
   readonly devices: readonly LabDevice[];
@@ -158,6 +162,8 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
       return devices.first.os;
     },
     ...{ clock, hub, dps, service, devices: devices.all, tokens: cloud.tokens },
+    setOperationTime: cloud.setOperationTime,
+    otherHub: otherHub?.hostName,
     install: (next) => devices.install(joinedApp(next, otherHub)),
     restartHub: () => cloud.restartHub(),
     exportTo: (folder) => state.exportTo(folder),
@@ -195,7 +201,7 @@ function checkCounts({ devices = 1, otherHub, hubProcesses = 1 }: LabOptions): v
       "Give another number, or start a second lab with a state folder of its own.",
     );
   }
-  if (devices > 1 && otherHub) {
+  if (devices > 1 && otherHub?.identity) {
     throw new LabError(
       "options-conflict",
       `The certificate for ${otherHub.hostName} belongs to one device, and ${devices} are asked for.`,

@@ -1,9 +1,11 @@
 /**
  * A thermometer. It sends the temperature to IoT Hub, its interval is a desired property, button A
  * switches the upload off and on, button B sends an event, and the LED shines while it uploads.
+ * Direct methods start a recording, during which no update replaces the app.
  */
 import { application, every, gpio, iothub, log, reschedule, twin } from "../sphere";
 import { BUTTON_A, BUTTON_B, LED_STATUS } from "./board";
+import { endRecording } from "./recording";
 import { readTemperature } from "./sensor";
 
 const MODEL_ID = "dtmi:spherule:thermometer;1";
@@ -56,7 +58,10 @@ iothub.onConnection((connected, reason) => {
   if (connected) twin.report().text("serialNumber", SERIAL_NUMBER).send();
 });
 
-application.onStop(() => log.info("goodbye"));
+application.onStop(() => {
+  endRecording();
+  log.info("goodbye");
+});
 
 iothub.connect(MODEL_ID);
 log.info("thermometer started");

@@ -10,6 +10,8 @@ import { STATE_FOLDER } from "../lab/state-folder.ts";
 import type { LabOptions } from "../lab.ts";
 import { collect, wholeNumber } from "./options.ts";
 
+const HOUR_MS = 3_600_000;
+
 /** What `start` and `exec` have in common. */
 export interface LabCommandOptions {
   readonly project: string;
@@ -31,6 +33,7 @@ export interface LabCommandOptions {
   readonly dcsPort?: number;
   readonly devices?: number;
   readonly hubProcesses?: number;
+  readonly updateCheckHours?: number;
   readonly hub?: string;
   readonly deviceId?: string;
   readonly cert?: string;
@@ -87,9 +90,14 @@ export function withLabOptions(command: Command): Command {
       "how many processes serve devices over MQTT; 1 if absent",
       wholeNumber(1, MOST_HUB_PROCESSES),
     )
+    .option(
+      "--update-check-hours <hours>",
+      "how often the devices look for updates, in the lab's time; 24 if absent",
+      wholeNumber(1, 8_760),
+    )
     .option("--hub <host>", "join this hub, for example a real one, in place of the lab's own")
-    .option("--device-id <id>", "with --hub: the device's id there")
-    .option("--cert <file>", "with --hub: the device's certificate, PEM")
+    .option("--device-id <id>", "with --hub and a certificate: the device's id there")
+    .option("--cert <file>", "with --hub: a certificate from outside in place of the lab's, PEM")
     .option("--key <file>", "with --hub: its private key, PEM");
 }
 
@@ -130,6 +138,7 @@ export async function labOptions(
     discoveryPort: options.dcsPort,
     devices: options.devices,
     hubProcesses: options.hubProcesses,
+    updateCheckMs: options.updateCheckHours && options.updateCheckHours * HOUR_MS,
     developers: await developersOf(options, projectFolder),
   };
 }
@@ -164,15 +173,15 @@ async function developersOf(options: LabCommandOptions, projectFolder: string) {
 }
 
 async function otherHubOf({ hub, deviceId, cert, key }: LabCommandOptions) {
-  const given = [hub, deviceId, cert, key].filter((option) => option !== undefined).length;
-  if (given === 0) return undefined;
-  if (hub && deviceId && cert && key) {
-    const { readOtherHub } = await import("../lab/other-hub.ts");
-    return readOtherHub({ hub, deviceId, cert, key });
-  }
+  const identity = [deviceId, cert, key];
+  const given = identity.filter((option) => option !== undefined).length;
+  if (hub === undefined && given === 0) return undefined;
+  const { otherHubAt, readIdentity } = await import("../lab/other-hub.ts");
+  if (hub && given === 0) return otherHubAt(hub);
+  if (hub && deviceId && cert && key) return otherHubAt(hub, readIdentity({ deviceId, cert, key }));
   throw new LabError(
     "options-conflict",
-    "--hub, --device-id, --cert and --key only work together.",
-    "Give all four.",
+    "--device-id, --cert and --key only work together, and with --hub.",
+    "Give all four, or --hub alone: then the device shows the certificate of the lab's tenant.",
   );
 }

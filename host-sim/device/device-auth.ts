@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import type { Clock, TimerHandle } from "../clock/index.ts";
 import { LabError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { generateKeyPair, privateKeyPem } from "../pki/index.ts";
+import { generateKeyPair, parseCertificate, privateKeyPem, splitPem } from "../pki/index.ts";
 import type { Network } from "./network.ts";
 
 /** Key and certificate chain that the device shows to a hub, in PEM. */
@@ -47,7 +47,7 @@ export function createDeviceAuth(options: {
 }): DeviceAuth {
   const { clock, logger, network, attest } = options;
   const listeners = new Set<() => void>();
-  let credentials: DeviceCredentials | undefined;
+  let credentials: (DeviceCredentials & { readonly notBefore: number }) | undefined;
   let timer: TimerHandle | undefined;
   let running = false;
   let lastProblem = "";
@@ -73,7 +73,8 @@ export function createDeviceAuth(options: {
       (granted) => {
         if (!running) return;
         lastProblem = "";
-        credentials = { key: privateKeyPem(key.privateKey), ...granted };
+        const notBefore = startOf(granted.certificate);
+        credentials = { key: privateKeyPem(key.privateKey), notBefore, ...granted };
         logger.info(
           `device authentication ready until ${new Date(granted.notAfter).toISOString()}`,
         );
@@ -97,8 +98,18 @@ export function createDeviceAuth(options: {
     lastProblem = problem;
   }
 
+  /** After the clock was set, a certificate may be over long before its renewal is due, or to come. */
+  function valid(): DeviceCredentials | undefined {
+    const now = clock.now();
+    if (credentials && (credentials.notAfter <= now || credentials.notBefore > now)) {
+      credentials = undefined;
+      schedule(0);
+    }
+    return credentials;
+  }
+
   return {
-    current: () => (credentials && credentials.notAfter > clock.now() ? credentials : undefined),
+    current: valid,
     onReady(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -120,3 +131,6 @@ export function createDeviceAuth(options: {
     },
   };
 }
+
+const startOf = (chain: string): number =>
+  Date.parse(parseCertificate(splitPem(chain)[0] ?? "").validFrom);

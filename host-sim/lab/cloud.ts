@@ -87,6 +87,7 @@ export async function startCloud(options: CloudOptions) {
     serviceAddress,
     /** Bearer tokens for the Security Service. */
     tokens: security.tokens,
+    setOperationTime: security.setOperationTime,
     ca: root.certificate,
     caFile,
     restartHub: listeners.restart,

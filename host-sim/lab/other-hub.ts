@@ -4,9 +4,16 @@ import type { DeviceAuth } from "../device/device-auth.ts";
 import { LabError, messageOf } from "../errors.ts";
 import { keyPairFromPem, parseCertificate, splitPem } from "../pki/index.ts";
 
-/** A hub elsewhere, often a real one, that the device joins with a certificate from outside. */
+/** A hub elsewhere, often a real one, that the device joins in place of the lab's. */
 export interface OtherHub {
   readonly hostName: string;
+  readonly port: number;
+  /** From outside; when absent the device shows its own, which the lab's tenant has signed. */
+  readonly identity?: Identity;
+}
+
+/** A device of that hub with its certificate. */
+export interface Identity {
   readonly deviceId: string;
   /** PEM, leaf first. */
   readonly certificate: string;
@@ -14,19 +21,33 @@ export interface OtherHub {
   readonly key: string;
 }
 
+export const MQTT_PORT = 8883;
+
+/** @param hub `HOST` or `HOST:PORT` @throws LabError option-invalid */
+export function otherHubAt(hub: string, identity?: Identity): OtherHub {
+  const [, hostName, port = String(MQTT_PORT)] = /^([\w.-]+)(?::(\d{1,5}))?$/.exec(hub) ?? [];
+  if (hostName !== undefined && Number(port) > 0 && Number(port) < 65_536) {
+    return { hostName: hostName.toLowerCase(), port: Number(port), identity };
+  }
+  throw new LabError(
+    "option-invalid",
+    `'${hub}' is no name of a hub.`,
+    "Give its host name, such as contoso.azure-devices.net.",
+  );
+}
+
 /** @throws LabError file-unreadable, certificate-invalid */
-export function readOtherHub(options: {
-  readonly hub: string;
+export function readIdentity(options: {
   readonly deviceId: string;
   readonly cert: string;
   readonly key: string;
-}): OtherHub {
+}): Identity {
   const certificate = readText(options.cert);
   const key = readText(options.key);
   try {
     const leaf = parseCertificate(splitPem(certificate)[0] ?? "");
     if (leaf.checkPrivateKey(keyPairFromPem(key).privateKey)) {
-      return { hostName: options.hub, deviceId: options.deviceId, certificate, key };
+      return { deviceId: options.deviceId, certificate, key };
     }
   } catch (error) {
     throw new LabError(
@@ -57,11 +78,10 @@ export function joinedApp<Image extends AppImage>(app: Image, other: OtherHub | 
 }
 
 /** Device authentication with a certificate from outside, which nobody renews. */
-export function staticDeviceAuth(other: OtherHub, tenantId: string): DeviceAuth {
-  const leaf = parseCertificate(splitPem(other.certificate)[0] ?? "");
+export function staticDeviceAuth({ certificate, key }: Identity, tenantId: string): DeviceAuth {
+  const leaf = parseCertificate(splitPem(certificate)[0] ?? "");
   const credentials = {
-    key: other.key,
-    certificate: other.certificate,
+    ...{ key, certificate },
     notAfter: Date.parse(leaf.validTo),
     tenantId,
   };

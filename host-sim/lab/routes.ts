@@ -45,13 +45,25 @@ function twinRoutes({ hub }: Lab): ApiRoutes {
   };
 }
 
-function securityServiceRoutes({ service, tokens, clock }: Lab): ApiRoutes {
+function securityServiceRoutes({ service, tokens, clock, setOperationTime }: Lab): ApiRoutes {
   return {
-    /** A bearer token for an hour, or for `seconds`. */
+    /** A bearer token for an hour, or for `seconds`; for `user`, or the lab's own. */
     "POST /token": ({ body }) => {
-      const { seconds = 3_600 } = isObject(body as JsonObject) ? (body as JsonObject) : {};
+      const given = isObject(body as JsonObject) ? (body as JsonObject) : {};
+      const { seconds = 3_600 } = given;
       if (typeof seconds !== "number" || !(seconds > 0)) throw badField("seconds", "positive");
-      return tokens.issue(seconds * 1000);
+      return tokens.issue(
+        seconds * 1000,
+        given.user === undefined ? undefined : text(given, "user"),
+      );
+    },
+    /** `{operationSeconds}`: how long the long-running operations of the Security Service take. */
+    "POST /security-service": (request) => {
+      const { operationSeconds } = object(request);
+      if (typeof operationSeconds !== "number" || !(operationSeconds >= 0)) {
+        throw badField("operationSeconds", "a number of seconds, not negative");
+      }
+      setOperationTime(operationSeconds * 1000);
     },
     "POST /os-releases": (request) => {
       const body = object(request);

@@ -3,7 +3,7 @@ import type { AppImage, PackagedProgram } from "../device/app.ts";
 import { type Board, createBoard } from "../device/board.ts";
 import { createDeviceAuth } from "../device/device-auth.ts";
 import { DPS_HOST } from "../device/hub-client/provision.ts";
-import { createNetwork } from "../device/network.ts";
+import { createNetwork, type Route } from "../device/network.ts";
 import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
 import type { AccessPoint } from "../device/system/air.ts";
 import { type OsRelease, osRelease } from "../device/system/os-release.ts";
@@ -23,10 +23,8 @@ import type { Logger } from "../log.ts";
 import { answerChallenge, type ManufacturedDevice } from "../security-service/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Cloud } from "./cloud.ts";
-import { type OtherHub, staticDeviceAuth } from "./other-hub.ts";
+import { type Identity, MQTT_PORT, type OtherHub, staticDeviceAuth } from "./other-hub.ts";
 import type { DeviceState } from "./state.ts";
-
-const MQTT_PORT = 8883;
 
 export interface VirtualDeviceOptions {
   readonly clock: Clock;
@@ -49,14 +47,14 @@ export interface VirtualDeviceOptions {
   readonly checkEveryMs?: number;
 }
 
-/** The lab's device: a Sphere OS, with updates over the air unless it joins another hub. */
+/** The lab's device: a Sphere OS, with updates over the air unless its identity is from outside. */
 export interface VirtualDevice extends SphereOs {
   /** Starts the system with this app. */
   begin(app: AppImage): Promise<void>;
   /** Starts it with the app that came over the air, or with this one when there is none. */
   wake(app: AppImage | undefined): Promise<void>;
   readonly updates?: Updater;
-  /** What came over the air; absent in another hub's device, which nobody updates. */
+  /** What came over the air; absent in a device from outside, which nobody updates. */
   readonly flash?: ImageStore;
   /** A release of the service, as the device has it. */
   releaseOf(published: PublishedRelease): OsRelease;
@@ -77,9 +75,12 @@ function releaseOf({ version, images }: PublishedRelease): OsRelease {
   return { version, components };
 }
 
-/** A virtual MT3620 on the lab's network, or on the real one when it joins another hub. */
+/** A virtual MT3620 on the lab's network, or on the real one when its identity is from outside. */
 export function createVirtualDevice(options: VirtualDeviceOptions): VirtualDevice {
-  return options.otherHub ? joinedDevice(options, options.otherHub) : labDevice(options);
+  const { otherHub } = options;
+  return otherHub?.identity
+    ? outsideDevice(options, otherHub, otherHub.identity)
+    : labDevice(options);
 }
 
 /** What the device is, wherever it connects to. */
@@ -103,17 +104,24 @@ function hardwareOf(options: VirtualDeviceOptions) {
   };
 }
 
-/** Another hub's certificate comes from outside, and nobody there updates the device. */
-function joinedDevice(options: VirtualDeviceOptions, otherHub: OtherHub): VirtualDevice {
-  const { deviceId } = otherHub;
+/** The device of another hub's owner, whom the lab's Security Service does not know. */
+function outsideDevice(
+  options: VirtualDeviceOptions,
+  otherHub: OtherHub,
+  identity: Identity,
+): VirtualDevice {
+  const { deviceId } = identity;
   const { release, ...hardware } = hardwareOf(options);
   const system = systemOf(options, deviceId, release);
   const tenantId = options.manifest.Capabilities.DeviceAuthentication ?? "";
   const os = createSphereOs({
     ...hardware,
     ...{ deviceId, system },
-    network: createNetwork({ link: system.link, routes: new Map(), outside: true }),
-    deviceAuth: staticDeviceAuth(otherHub, tenantId),
+    network: createNetwork({
+      ...{ link: system.link, outside: true },
+      routes: new Map([routeTo(otherHub)]),
+    }),
+    deviceAuth: staticDeviceAuth(identity, tenantId),
   });
   async function wake(app: AppImage | undefined): Promise<void> {
     os.start();
@@ -122,6 +130,10 @@ function joinedDevice(options: VirtualDeviceOptions, otherHub: OtherHub): Virtua
   return Object.assign(os, { releaseOf, begin: wake, wake });
 }
 
+/** The computer's own roots are trusted there. */
+const routeTo = ({ hostName, port }: OtherHub) =>
+  [`${hostName}:${MQTT_PORT}`, { host: hostName, port }] as const;
+
 function systemOf(options: VirtualDeviceOptions, deviceId: string, release: () => OsRelease) {
   const { clock, state, surroundings, accessPoints } = options;
   const { store } = state;
@@ -129,7 +141,7 @@ function systemOf(options: VirtualDeviceOptions, deviceId: string, release: () =
 }
 
 function labDevice(options: VirtualDeviceOptions): VirtualDevice {
-  const { clock, logger, cloud, manufactured } = options;
+  const { clock, logger, cloud, manufactured, otherHub } = options;
   const { deviceId, attestationKey } = manufactured;
   const { ca, hub, addresses, serviceAddress } = cloud;
   const { release, ...hardware } = hardwareOf(options);
@@ -137,8 +149,8 @@ function labDevice(options: VirtualDeviceOptions): VirtualDevice {
   const mqtt = { ...addresses.mqtt, ca };
   const network = createNetwork({
     link: system.link,
-    routes: new Map([
-      [`${hub.hostName}:${MQTT_PORT}`, mqtt],
+    routes: new Map<string, Route>([
+      otherHub ? routeTo(otherHub) : [`${hub.hostName}:${MQTT_PORT}`, mqtt],
       [`${DPS_HOST}:${MQTT_PORT}`, mqtt],
       [`${SERVICE_HOST}:${SERVICE_PORT}`, { ...serviceAddress, ca }],
     ]),
@@ -151,6 +163,7 @@ function labDevice(options: VirtualDeviceOptions): VirtualDevice {
     ...{ deviceId, network, client, system },
     deviceAuth: createDeviceAuth({ clock, logger, network, attest: client.attest }),
     checkEveryMs: options.checkEveryMs,
+    appsToo: () => !system.manufacturing.mayDevelop,
   });
   return Object.assign(device, { releaseOf });
 }

@@ -28,7 +28,7 @@ export function createCapabilityImage(
   },
 ): Uint8Array {
   const { deviceId } = devices.get(request.tenantId, request.deviceId);
-  const capabilities = request.capabilities.map(numberOf);
+  const capabilities = checkCapabilities(request.capabilities);
   const identity = {
     componentId: CAPABILITY_COMPONENT,
     imageId: randomUUID(),
@@ -38,6 +38,9 @@ export function createCapabilityImage(
   const payload = Buffer.from(JSON.stringify({ deviceId, capabilities }));
   return signing.build(identity, payload, clock.now());
 }
+
+/** The numbers of capabilities by their names. @throws LabError capability-unknown */
+export const checkCapabilities = (names: readonly string[]): number[] => names.map(numberOf);
 
 function numberOf(name: string): number {
   const number = DEVICE_CAPABILITIES[name as DeviceCapability];

@@ -19,8 +19,10 @@ export interface Deployment {
 /** Flash for the app packages of a device: 1 MiB. */
 export const LARGEST_DEPLOYMENT = 1024 * 1024;
 /** An MT3620 has one core for a high-level app and two for real-time apps. */
+const REAL_TIME_CORES = 2;
+const APPLICATION = 10;
 const IMAGE_TYPES = new Map([
-  [10, "application"],
+  [APPLICATION, "application"],
   [21, "board configuration"],
 ]);
 
@@ -68,7 +70,7 @@ export function createDeployments(context: ServiceContext, products: Products, i
       imageIds: readonly string[],
       id: string = randomUUID(),
     ): Deployment {
-      if (isUnassigned(path)) throw unassigned();
+      refuseUnassigned(path);
       const { product, name: group } = products.getGroup(tenantId, path);
       check(imageIds.map((imageId) => images.get(tenantId, imageId)));
       const deployment = {
@@ -125,6 +127,7 @@ function check(images: readonly Image[]): void {
     if (image.expiresAt !== null) throw conflict(`'${image.name}' is a temporary image`);
     components.set(image.componentId, image);
   }
+  checkCores(images.filter(({ imageType }) => imageType === APPLICATION));
   const bytes = images.reduce((sum, image) => sum + image.installedBytes, 0);
   if (bytes <= LARGEST_DEPLOYMENT) return;
   throw new LabError(
@@ -134,16 +137,32 @@ function check(images: readonly Image[]): void {
   );
 }
 
+function checkCores(apps: readonly Image[]): void {
+  const [first, second] = apps.filter(({ highLevel = true }) => highLevel);
+  if (first && second) {
+    throw conflict(
+      `'${first.name}' and '${second.name}' are both high-level applications, ` +
+        "and a device runs one",
+    );
+  }
+  const realTime = apps.length - (first ? 1 : 0);
+  if (realTime > REAL_TIME_CORES) {
+    throw conflict(`they are ${realTime} real-time applications for ${REAL_TIME_CORES} cores`);
+  }
+}
+
 function conflict(problem: string): LabError {
   return new LabError(
     "deployment-conflict",
     `These images cannot be deployed together: ${problem}.`,
-    "Name one permanent image of each component.",
+    "Name one permanent image of each component, and one high-level application.",
   );
 }
 
-function unassigned(): LabError {
-  return new LabError(
+/** @throws LabError name-reserved */
+export function refuseUnassigned(path: GroupPath): void {
+  if (!isUnassigned(path)) return;
+  throw new LabError(
     "name-reserved",
     "Devices without a device group get updates of the system only.",
     "Create the deployment for a device group of a product.",

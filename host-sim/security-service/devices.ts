@@ -88,6 +88,11 @@ export function createDevices(context: ServiceContext, tenants: Tenants, product
     return { product, group: name };
   }
 
+  /** @throws LabError device-unknown, claim-permanent */
+  function checkUnassign(tenantId: string, deviceId: string): void {
+    if (isUnassigned(get(tenantId, deviceId).group)) throw permanent(deviceId);
+  }
+
   return {
     claim,
     /** Claims all of them or, when one cannot be claimed, none. */
@@ -107,11 +112,13 @@ export function createDevices(context: ServiceContext, tenants: Tenants, product
       ),
     assign: (tenantId: string, deviceId: string, path: GroupPath): Device =>
       update(get(tenantId, deviceId).deviceId, { group: groupOf(tenantId, path) }),
+    /** A device as it would be claimed now. */
+    draft: (tenantId: string, deviceId: string): Device => fresh(deviceId, tenantId, clock.now()),
+    checkUnassign,
     /** Takes a device out of its group. Its claim stays. @throws LabError claim-permanent */
     unassign(tenantId: string, deviceId: string): Device {
-      const device = get(tenantId, deviceId);
-      if (isUnassigned(device.group)) throw permanent(deviceId);
-      return update(device.deviceId, { group: UNASSIGNED });
+      checkUnassign(tenantId, deviceId);
+      return update(deviceId, { group: UNASSIGNED });
     },
   };
 }

@@ -22,6 +22,8 @@ export interface SignedImage {
   readonly imageId: string;
   readonly imageType: number;
   readonly name: string;
+  /** An application that is not for a real-time core. */
+  readonly highLevel: boolean;
   /** Bytes of flash that it takes. */
   readonly installedBytes: number;
   /** What devices download. */
@@ -41,6 +43,8 @@ export type ImageSigning = ReturnType<typeof createImageSigning>;
 const LIFETIME_MS = 20 * 365 * DAY_MS;
 const KEY = "security-service/signing/production";
 const NAME = "Spherule lab production signing";
+/** The type of application images. */
+const APPLICATION = 10;
 
 /**
  * The lab's production key, with which the service signs what devices accept. Packages come signed
@@ -61,12 +65,13 @@ export function createImageSigning({ store, clock, developers }: ServiceContext)
      * @throws LabError image-untrusted and those of a damaged package
      */
     sign(bytes: Uint8Array, now: number): SignedImage {
-      const { componentId, imageId, imageType, name } = readImage(bytes);
+      const { componentId, imageId, imageType, name, apiSet } = readImage(bytes);
+      const highLevel = imageType === APPLICATION && apiSet !== undefined;
       const { verdict, signer: known, thumbprint: print } = verifyImage(bytes, accepted());
       if (verdict !== "valid") throw untrusted(verdict, known ?? print);
       const cloudForm = toCloudForm(bytes, { signer, signingTime: Math.floor(now / 1000) });
       const installedBytes = fromCloudForm(cloudForm).length;
-      return { componentId, imageId, imageType, name, installedBytes, cloudForm };
+      return { componentId, imageId, imageType, name, highLevel, installedBytes, cloudForm };
     },
     /** An image of the service itself around any payload. */
     build(identity: ImageIdentity, payload: Uint8Array, now: number): Uint8Array {

@@ -12,6 +12,8 @@ export interface Image {
   readonly description: string;
   /** 10 application, 21 board configuration. */
   readonly imageType: number;
+  /** An application that is not for a real-time core. */
+  readonly highLevel?: boolean;
   readonly regionalDataBoundary: (typeof BOUNDARIES)[number];
   /** Bytes of the cloud form, which is compressed. */
   readonly downloadBytes: number;

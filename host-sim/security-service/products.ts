@@ -10,7 +10,8 @@ export interface Product {
 }
 
 export const OS_FEEDS = ["Retail", "RetailEval"] as const;
-export const UPDATE_POLICIES = ["UpdateAll", "No3rdPartyAppUpdates"] as const;
+/** The last one only `azsphere` knows. */
+export const UPDATE_POLICIES = ["UpdateAll", "No3rdPartyAppUpdates", "NoUpdates"] as const;
 export const SWITCHES = ["Enabled", "Disabled"] as const;
 export const BOUNDARIES = ["None", "EU"] as const;
 
@@ -92,7 +93,11 @@ export function createProducts({ store, clock }: ServiceContext) {
 
   const get = (tenantId: string, name: string): Product => find(tenantId, name) ?? unknown(name);
 
-  function putGroup(
+  /**
+   * The group as it would be made, or would be after the change.
+   * @throws LabError product-unknown, name-invalid, name-reserved
+   */
+  function draftGroup(
     tenantId: string,
     path: GroupPath,
     settings: Partial<GroupSettings>,
@@ -100,10 +105,18 @@ export function createProducts({ store, clock }: ServiceContext) {
     const product = get(tenantId, path.product).name;
     const before = findGroup(tenantId, path);
     const name = before?.name ?? checkName("device group", path.group);
-    if (product === DEFAULT_PRODUCT) throw system(DEFAULT_PRODUCT);
+    if (product === DEFAULT_PRODUCT) throw reserved(DEFAULT_PRODUCT);
     const createdAt = before?.createdAt ?? clock.now();
-    const group = { ...SETTINGS, ...settings, product, name, createdAt };
-    store.put(groupKey(tenantId, { product, group: name }), group);
+    return { ...SETTINGS, ...settings, product, name, createdAt };
+  }
+
+  function putGroup(
+    tenantId: string,
+    path: GroupPath,
+    settings: Partial<GroupSettings>,
+  ): DeviceGroup {
+    const group = draftGroup(tenantId, path, settings);
+    store.put(groupKey(tenantId, { product: group.product, group: group.name }), group);
     return group;
   }
 
@@ -123,7 +136,7 @@ export function createProducts({ store, clock }: ServiceContext) {
     /** Makes a product with its five groups, or changes its description. */
     put: (tenantId: string, name: string, description: string): Product =>
       store.transaction(() => {
-        if (name.toLowerCase() === DEFAULT_PRODUCT) throw system(name);
+        if (name.toLowerCase() === DEFAULT_PRODUCT) throw reserved(name);
         const before = find(tenantId, name);
         const product = {
           name: before?.name ?? checkName("product", name),
@@ -135,7 +148,6 @@ export function createProducts({ store, clock }: ServiceContext) {
         return product;
       }),
     remove(tenantId: string, name: string): void {
-      if (name.toLowerCase() === DEFAULT_PRODUCT) throw system(name);
       for (const [key] of [...store.entries(groups(tenantId, name))]) store.delete(key);
       store.delete(productKey(tenantId, name));
     },
@@ -150,16 +162,15 @@ export function createProducts({ store, clock }: ServiceContext) {
       }
       return values(store, `security-service/groups/${tenantId}/`);
     },
+    draftGroup,
     /** Makes a group or replaces its settings. */
     putGroup,
     patchGroup(tenantId: string, path: GroupPath, patch: Partial<GroupSettings>): DeviceGroup {
       const before = findGroup(tenantId, path) ?? unknownGroup(path);
       return putGroup(tenantId, path, { ...before, ...patch });
     },
-    removeGroup(tenantId: string, path: GroupPath): void {
-      if (isUnassigned(path)) throw system(path.group);
-      store.delete(groupKey(tenantId, path));
-    },
+    removeGroup: (tenantId: string, path: GroupPath): void =>
+      store.delete(groupKey(tenantId, path)),
   };
 }
 
@@ -190,7 +201,8 @@ function unknownGroup({ product, group }: GroupPath): never {
   );
 }
 
-function system(name: string): LabError {
+/** @returns the refusal to change what the system has made */
+export function reserved(name: string): LabError {
   return new LabError(
     "name-reserved",
     `'${name}' belongs to the system and cannot be changed.`,

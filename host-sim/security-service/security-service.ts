@@ -11,6 +11,7 @@ import { createInsights } from "./insights.ts";
 import { createOsReleases } from "./os-releases.ts";
 import { createOwnership } from "./ownership.ts";
 import { createProducts } from "./products.ts";
+import { createRoles } from "./roles.ts";
 import { createTenants, type Tenant } from "./tenants.ts";
 import { createUpdates } from "./updates.ts";
 
@@ -21,6 +22,7 @@ export function createSecurityService(context: ServiceContext) {
   const { store, clock, logger } = context;
   const services = serviceAuthorities(store, clock);
   const tenants = createTenants(context, services);
+  const roles = createRoles(context, tenants);
   const products = createProducts(context);
   const devices = createDevices(context, tenants, products);
   const signing = createImageSigning(context);
@@ -32,13 +34,16 @@ export function createSecurityService(context: ServiceContext) {
     ...{ context, products, devices, images, deployments, releases, insights },
   });
   const certificates = createDeviceCertificates(context, services, tenants, devices);
-  const ownership = createOwnership({ store, tenants, products, devices, images, deployments });
+  const ownership = createOwnership({
+    ...{ store, tenants, roles, products, devices, images, deployments },
+  });
 
   return {
     clock,
     logger,
     store,
     tenants,
+    roles,
     products,
     devices,
     images,

@@ -9,23 +9,27 @@ import type { Service } from "../service.ts";
 import { ArmError, armErrorOf, errorBody } from "./arm/errors.ts";
 import type { ArmResponse } from "./arm/http.ts";
 import { createRouter } from "./arm/router.ts";
-import { armRoutes } from "./arm/routes.ts";
+import { createArmApi } from "./arm/routes.ts";
 import { createTokens, type Tokens } from "./arm/tokens.ts";
 import { createDeviceProtocol } from "./device-protocol.ts";
 import type { SecurityService } from "./security-service.ts";
 
 export const API_VERSION = "2024-04-01";
+/** Of role assignments. */
+const AUTHORIZATION_VERSION = "2022-04-01";
 
 export interface SecurityServerOptions {
   readonly host: string;
   readonly port: number;
   readonly credentials: ServerCredentials;
-  /** How long, in lab time, long-running operations claim to go on; 0 when absent. */
+  /** How long, in lab time, long-running operations take; as good as nothing when absent. */
   readonly operationMs?: number;
 }
 
 export interface SecurityServer extends Service {
   readonly tokens: Tokens;
+  /** How long, in lab time, long-running operations take that begin from now on. */
+  setOperationTime(ms: number): void;
 }
 
 interface Answer {
@@ -44,7 +48,8 @@ export function createSecurityServer(
   options: SecurityServerOptions,
 ): SecurityServer {
   const tokens = createTokens(service);
-  const route = createRouter(armRoutes(service, options.operationMs ?? 0));
+  const arm = createArmApi(service, options.operationMs ?? 0);
+  const route = createRouter(arm.routes);
   const devices = createDeviceProtocol(service);
 
   async function answer(request: IncomingMessage): Promise<Answer> {
@@ -61,12 +66,13 @@ export function createSecurityServer(
       const body = devices.handle(method, path, { body: await readJson(request), peer });
       if (body !== undefined) return { status: 200, body };
     }
-    const { handler, parameters } = route(method, path);
+    const { handler, parameters, route: pattern } = route(method, path);
     // What is said about the caller comes before what is said about the request.
-    tokens.check(request.headers.authorization);
-    checkVersion(url.searchParams);
-    const body = await readJson(request);
-    return handler({ method, path, parameters, query: url.searchParams, base, body });
+    const user = tokens.check(request.headers.authorization);
+    checkVersion(path, url.searchParams);
+    const asked = { method, path, parameters, query: url.searchParams, base, user };
+    arm.authorize(pattern, { ...asked, body: undefined });
+    return handler({ ...asked, body: await readJson(request) });
   }
 
   const listener = createServerService({
@@ -89,8 +95,16 @@ export function createSecurityServer(
     get state() {
       return listener.state;
     },
-    start: listener.start,
-    stop: listener.stop,
+    setOperationTime: arm.operations.setDuration,
+    async start() {
+      const address = await listener.start();
+      arm.operations.resume(route);
+      return address;
+    },
+    async stop() {
+      await listener.stop();
+      arm.operations.stop();
+    },
   };
 }
 
@@ -111,14 +125,15 @@ function download(service: SecurityService, method: string, url: URL): ArmRespon
   return { status: 200, body: service.images.bytes(tenantId, imageId) };
 }
 
-function checkVersion(query: URLSearchParams): void {
+function checkVersion(path: string, query: URLSearchParams): void {
   const version = query.get("api-version");
-  if (version === API_VERSION) return;
+  const wanted = /\/Microsoft\.Authorization\//i.test(path) ? AUTHORIZATION_VERSION : API_VERSION;
+  if (version === wanted) return;
   if (version === null) {
     const message = "The api-version query parameter (?api-version=) is required for all requests.";
     throw new ArmError(400, "MissingApiVersionParameter", message);
   }
-  const message = `The api-version '${version}' is invalid. The supported one is '${API_VERSION}'.`;
+  const message = `The api-version '${version}' is invalid. The supported one is '${wanted}'.`;
   throw new ArmError(400, "InvalidApiVersionParameter", message);
 }
 

@@ -93,12 +93,13 @@ export function createUpdates(parts: Parts) {
           installed: request.installed,
         });
       }
+      const images = group?.updatePolicy === "NoUpdates" ? [] : release.images;
       return {
         tenantId: device?.tenantId ?? null,
         group: path,
         osVersion: release.version,
-        prerequisites: release.images.filter(isPrerequisite).map(offerOs),
-        os: release.images.filter((image) => !isPrerequisite(image)).map(offerOs),
+        prerequisites: images.filter(isPrerequisite).map(offerOs),
+        os: images.filter((image) => !isPrerequisite(image)).map(offerOs),
         deployment: deploymentFor(device?.tenantId, path),
       };
     },

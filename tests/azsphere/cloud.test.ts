@@ -47,7 +47,8 @@ test("a tenant is made with the attached device, and has to be selected among se
   const taken = await azsphere("tenant", "create", "-n", "contoso", "--force-additional");
   assert.match(taken.error, "There is a tenant 'contoso'.");
   const bad = await azsphere("tenant", "create", "-n", "no/name", "--force-additional");
-  assert.is(bad.code === 1 || bad.code === 3, true);
+  assert.match(bad.error, "'no/name' is no name of a tenant.");
+  assert.is(bad.code, 1);
   const listed = await json("tenant", "list");
   assert.equal(Object.keys(listed[0]), ["id", "name", "roles"]);
   const many = await azsphere("product", "list");
@@ -77,6 +78,13 @@ test("a claim is asked for, and is for ever", async () => {
     ),
   );
   await ok("device", "claim", "--force", "-t", "lab");
+  const half = await azsphere("device", "claim", "--force", "-t", "lab", "-p", "Fridge");
+  assert.equal(
+    [half.code, half.error.split("\n")[0]],
+    [2, "ERROR: --product names no device group."],
+  );
+  const defaults = ["-p", ".default", "-dg", ".default", ...CATALOG];
+  assert.is((await sphere("device", "claim", ...defaults)).code, 0);
   const other = await azsphere("device", "claim", "--force", "-t", "Contoso");
   assert.is(other.code, 1);
   assert.match(other.error, /tenant/);
@@ -98,11 +106,15 @@ test("products and device groups in both grammars", async () => {
   const shown = JSON.parse((await sphere(...az)).out);
   assert.is(shown.properties.osFeedType, "Retail");
   assert.match(shown.id, "/catalogs/lab/products/Fridge/deviceGroups/Pilots");
+  const none = ["device-group", "update", "-a", "NoUpdates"];
+  assert.is((await json(...none, "-g", "Fridge/Pilots")).updatePolicy, "NoUpdates");
+  const azNone = await sphere(...none, "-dg", "Pilots", "-p", "Fridge", ...CATALOG);
+  assert.equal([azNone.code, azNone.error.includes("which `az sphere` does not know")], [2, true]);
   await ok("device-group", "delete", "-g", "Fridge/Pilots");
+  await ok("product", "create", "-n", "Bare", "-g");
   assert.is((await azsphere("device-group", "show", "-g", "Fridge/Pilots")).code, 3);
   assert.is((await azsphere("device-group", "show", "-g", "Pilots")).code, 2);
-  await ok("product", "create", "-n", "Bare", "--no-default-device-groups");
-  assert.equal(await json("device-group", "list", "-p", "Bare"), []);
+  assert.equal(await json("product", "device-group", "list", "-p", "Bare"), []);
   const defaults = ["device-group", "create-defaults", "-p", "Bare", ...CATALOG];
   assert.is(JSON.parse((await sphere(...defaults)).out).length, 5);
   assert.is((await json("product", "update", "-p", "Bare", "-d", "new")).description, "new");
@@ -221,8 +233,6 @@ test("images are uploaded, deployed, targeted and downloaded", async () => {
   assert.match(used.error, "is in the current deployment");
   const none = await azsphere("deployment", "create", "-g", "Fridge/Field Test", "-i", TWO);
   assert.is(none.code, 3);
-  writeFileSync(file("bad.imagepackage"), "no package");
-  assert.is((await azsphere("image", "add", "--image", file("bad.imagepackage"))).code, 1);
 });
 
 test("CA certificates, the chain, and a proof of possession", async () => {
@@ -247,15 +257,129 @@ test("CA certificates, the chain, and a proof of possession", async () => {
   assert.is((await azsphere("ca-certificate", "download", ...index)).code, 3);
 });
 
+test("a tenant is renamed, its catalog keeps its name", async () => {
+  const renamed = await ok("tenant", "update", "--new-name", "Kitchen lab");
+  assert.is(renamed, "Successfully renamed the tenant 'lab' to 'Kitchen lab'.\n");
+  assert.is((await json("tenant", "show-selected")).name, "Kitchen lab");
+  assert.is((await json("product", "list", "-t", "kitchen LAB"))[0].name, "Fridge");
+  assert.is((await sphere("product", "list", ...CATALOG)).code, 0);
+  const taken = await azsphere("tenant", "update", "-n", "contoso");
+  assert.match(taken.error, "There is a tenant 'contoso'.");
+  for (const name of ["", " x", "a/b", "x".repeat(51)]) {
+    assert.is((await azsphere("tenant", "update", "-n", name)).code, 1, name);
+  }
+  await ok("tenant", "update", "-n", "lab");
+});
+
+test("roles are given and taken, and the service heeds them", async () => {
+  const bob = createTool({ env: { SPHERULE_SETTINGS: file("bob.json") } });
+  assert.equal(await bob.json("show-user"), { name: "lab" });
+  assert.match(await bob.ok("login", "-u", "Bob@example.com"), "You are 'bob@example.com' now;");
+  assert.equal(await bob.json("show-user"), { name: "bob@example.com" });
+  assert.equal(await bob.json("tenant", "list"), []);
+  const none = await bob.sphere("product", "list", ...CATALOG);
+  assert.is(none.code, 1);
+  assert.match(none.error, "does not have authorization to perform action");
+  assert.match(none.error, "an administrator gives one with `azsphere role add`.\n");
+  const as = (role: string) => ["--user", "bob@example.com", "--role", role];
+  await ok("role", "add", ...as("reader"));
+  assert.equal(
+    (await bob.json("tenant", "list")).map(({ name, roles }: Record<string, string>) => [
+      name,
+      roles,
+    ]),
+    [["lab", "Reader"]],
+  );
+  assert.is((await bob.json("product", "list"))[0].name, "Fridge");
+  assert.is((await bob.azsphere("product", "create", "-n", "Oven")).code, 1);
+  await ok("role", "add", ...as("Contributor"));
+  assert.is((await azsphere("role", "add", ...as("Contributor"))).code, 1);
+  assert.is((await azsphere("role", "add", ...as("King"))).code, 2);
+  assert.is((await bob.json("product", "create", "-n", "Oven")).name, "Oven");
+  assert.is((await bob.azsphere("role", "add", ...as("Administrator"))).code, 1);
+  assert.is((await json("role", "show", "-u", "bob@example.com")).roles, "Contributor, Reader");
+  assert.equal(
+    (await json("role", "list")).map(({ name }: { name: string }) => name),
+    ["lab", "bob@example.com"],
+  );
+  await ok("role", "delete", ...as("Contributor"));
+  assert.is((await azsphere("role", "delete", ...as("Contributor"))).code, 3);
+  assert.is((await bob.azsphere("product", "delete", "-p", "Oven")).code, 1);
+  assert.match(await bob.ok("logout"), "needs no account");
+  await bob.ok("product", "delete", "-p", "Oven", "-t", "lab");
+  await ok("role", "delete", ...as("Reader"));
+  assert.is((await bob.azsphere("login", "-u", "no name")).code, 1);
+  assert.equal((await json("role", "show-types")).length, 3);
+  const account = async (...args: string[]) => JSON.parse((await bob.az(...args)).out);
+  assert.is(
+    (await account("login", "--username", "eve@example.com"))[0].user.name,
+    "eve@example.com",
+  );
+  assert.is((await account("account", "show")).user.name, "eve@example.com");
+  assert.is((await bob.az("logout")).code, 0);
+  assert.is((await account("account", "show")).user.name, "lab");
+});
+
+test("commands wait for what takes the service its time, and tell how it ended", async () => {
+  const take = (operationSeconds: number) =>
+    fetch(`${lab.description.api}/security-service`, {
+      method: "POST",
+      body: JSON.stringify({ operationSeconds }),
+    });
+  assert.is((await take(-1)).status, 400);
+  assert.is((await take(1)).status, 204);
+  const from = lab.clock.now();
+  assert.is((await json("product", "create", "-n", "Slow")).name, "Slow");
+  assert.ok(lab.clock.now() - from >= 1_000);
+  writeFileSync(file("bad.imagepackage"), "no package");
+  const bad = await azsphere("image", "add", "--image", file("bad.imagepackage"));
+  assert.is(bad.code, 1);
+  assert.match(bad.error, "ERROR: ");
+  const unknown = ["deployment", "create", "-g", "Slow/Field Test", "-i", TWO];
+  assert.is((await azsphere(...unknown)).code, 3);
+  await ok("product", "delete", "-p", "Slow");
+  assert.is((await take(0)).status, 204);
+  assert.is((await azsphere("product", "show", "-p", "Slow")).code, 3);
+});
+
+test("an update of the system restarts the device, and its REST API tells the new version", async () => {
+  let restarted = false;
+  const unwatch = lab.device.onPower((on) => {
+    restarted = on;
+  });
+  const post = (path: string, body: object) =>
+    fetch(lab.description.api + path, { method: "POST", body: JSON.stringify(body) });
+  await post("/os-releases", { version: "24.12", retailNow: true });
+  await ok("device", "update-check");
+  while (!restarted) {
+    lab.clock.jump(1_000);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  while ((await azsphere("device", "show-os-version")).code !== 0) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.is((await json("device", "show-os-version")).osversion, "24.12");
+  assert.is((await json("device", "show")).lastInstalledOsVersion, "24.12");
+  unwatch();
+});
+
 test("error reports, users, an update check, a recovery through the lab", async () => {
   await ok("tenant", "download-error-report", "--destination", file("errors.csv"));
   assert.match(readFileSync(file("errors.csv"), "utf8"), /^deviceId,description,eventType/);
   assert.is((await json("role", "list"))[0].roles, "Administrator");
   assert.equal(await json("show-user"), { name: "lab" });
   assert.match(await ok("device", "update-check"), /^The device looks for updates: /);
+  const support = ["get-support-data", "-of", file("support.zip"), ...CATALOG];
+  assert.is((await sphere(...support)).code, 0);
+  const zipped = readFileSync(file("support.zip"), "latin1");
+  assert.ok(
+    ["service-device.json", "service-insights.json"].every((name) => zipped.includes(name)),
+  );
+  assert.is((await sphere(...support.slice(0, 3))).code, 0, "without a catalog there is the rest");
+  assert.match(readFileSync(file("support.zip"), "latin1"), "service.refused.txt");
   const recovered = await json("device", "recover");
   assert.is(recovered.deviceId, deviceId);
-  assert.is(recovered.osVersion, "24.03");
+  assert.is(recovered.osVersion, "24.12");
   assert.equal(await json("device", "wifi", "list"), []);
   assert.is((await json("device", "show")).id, deviceId);
 });

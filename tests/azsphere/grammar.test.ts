@@ -8,9 +8,10 @@ import { entriesOf, findEntry, suggestion } from "../../host-sim/cli/azsphere/gr
 import { optionsOf, parseOptions } from "../../host-sim/cli/azsphere/options.ts";
 import { boxed } from "../../host-sim/cli/azsphere/output.ts";
 import type { Grammar } from "../../host-sim/cli/azsphere/table.ts";
+import { splitWords } from "../../host-sim/cli/azsphere/words.ts";
 import { LabError } from "../../host-sim/errors.ts";
 import { packageFolder } from "../../host-sim/paths.ts";
-import { createTool, splitWords, temporaryFolder } from "./support.ts";
+import { createTool, temporaryFolder } from "./support.ts";
 
 const test = suite("azsphere: words, options, help");
 const { folder, remove } = temporaryFolder();
@@ -226,6 +227,49 @@ test("login and register-user explain that nothing is needed", async () => {
   assert.match((await tool.azsphere("--version")).out, "no Microsoft product");
 });
 
+test("interactive runs line by line, and what fails ends nothing", async () => {
+  const typed = [
+    ...[
+      "setting set -n defaults.group -v 'my lab'",
+      "",
+      "azsphere setting list --query '[3].value'",
+    ],
+    ...["device wifi wifi show-status", "interactive", "show-user", "exit", "show-version"],
+  ];
+  const shell = createTool({
+    env: { SPHERULE_SETTINGS: join(folder, "interactive.json") },
+    typed,
+  });
+  const { code, out, error } = await shell.azsphere("interactive");
+  assert.is(code, 0);
+  assert.match(out, "Type commands without 'azsphere'; 'exit' leaves.\n");
+  assert.match(out, "'defaults.group' is 'my lab' now.\n");
+  assert.match(out, /\nResult\n=+\nmy lab\n/);
+  assert.match(out, "Name : lab\n");
+  assert.not.match(out, "Azure Sphere SDK");
+  assert.match(error, "Did you mean 'azsphere device wifi show-status'?\n");
+  assert.match(error, "You are in it already; 'exit' leaves.\n");
+});
+
+test("settings are set, listed and forgotten; unknown ones are refused", async () => {
+  const env = { SPHERULE_SETTINGS: join(folder, "kept.json") };
+  const own = createTool({ env });
+  await own.ok("setting", "set", "--name", "deployment-timeout", "--value", "90");
+  const shown = await own.json("device", "sideload", "show-deployment-timeout");
+  assert.match(JSON.stringify(shown), "90");
+  const listed = await own.json("setting", "list");
+  assert.is(listed.find(({ name }: { name: string }) => name === "deployment-timeout").value, "90");
+  await own.ok("setting", "delete", "--name", "deployment-timeout");
+  assert.equal(JSON.parse(readFileSync(env.SPHERULE_SETTINGS, "utf8")), {});
+  const { code, error } = await own.azsphere("setting", "set", "-n", "colour", "-v", "blue");
+  assert.is(code, 2);
+  assert.match(error, "There is no setting 'colour'.\nChoose among tenant, ");
+});
+
+test("feedback says whom to tell", async () => {
+  assert.match(await tool.ok("feedback"), "Microsoft cannot help with it.");
+});
+
 test("docs/azsphere.md lists every command", () => {
   const page = readFileSync(join(packageFolder(), "docs/azsphere.md"), "utf8");
   for (const { words } of allEntries) assert.match(page, `| \`${words}\` |`);
@@ -240,7 +284,7 @@ const CODES = [
   ...["azsphere-usage", "azsphere-not-found", "device-unreachable", "device-silent"],
   ...["device-refused", "service-refused", "service-unreachable", "recovery-unavailable"],
   ...["name-taken", "deployment-timeout", "confirmation-needed", "declined", "tenant-made"],
-  ...["updates-unavailable", "device-claimed", "catalog-exists"],
+  ...["updates-unavailable", "device-claimed", "catalog-exists", "name-invalid", "user-invalid"],
 ];
 
 test.run();

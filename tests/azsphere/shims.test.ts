@@ -24,6 +24,10 @@ test("the shims are opt-in programs with exit codes", async () => {
     [version.status, Object.keys(JSON.parse(version.stdout))],
     [0, ["Azure Sphere SDK"]],
   );
+  const typed = spawnSync("azsphere", ["interactive"], {
+    ...{ cwd: folder, env, encoding: "utf8", input: "show-user\nshow-user\n" },
+  });
+  assert.equal([typed.status, typed.stdout.match(/Name : lab\n/g)?.length], [0, 2]);
   assert.is(run("az", "sphere", "device", "wifi", "ad").status, 2);
   assert.is(run("az", "group", "list").status, 2);
   const completed =

@@ -14,6 +14,8 @@ export interface ToolOptions {
   readonly env: Readonly<Record<string, string>>;
   /** What is answered to a question. */
   readonly answer?: string;
+  /** What is typed line by line. */
+  readonly typed?: readonly string[];
 }
 
 /** A folder that goes with the test. */
@@ -23,7 +25,7 @@ export function temporaryFolder() {
 }
 
 /** The command line in this process; what it talks to is behind real sockets all the same. */
-export function createTool({ env, answer }: ToolOptions) {
+export function createTool({ env, answer, typed = [] }: ToolOptions) {
   async function collected(run: (terminal: Terminal) => Promise<number>): Promise<Outcome> {
     let out = "";
     let error = "";
@@ -36,6 +38,9 @@ export function createTool({ env, answer }: ToolOptions) {
         error += text;
       },
       ask: async () => answer,
+      lines: async function* () {
+        yield* typed;
+      },
     });
     return { code, out, error };
   }
@@ -61,10 +66,3 @@ export function createTool({ env, answer }: ToolOptions) {
 }
 
 export type Tool = ReturnType<typeof createTool>;
-
-/** Words of a command line, as a shell splits them. */
-export function splitWords(line: string): string[] {
-  return [...line.matchAll(/"((?:\\.|[^"\\])*)"|'([^']*)'|(\S+)/g)].map(
-    ([, double, single, bare]) => double?.replace(/\\(.)/g, "$1") ?? single ?? bare ?? "",
-  );
-}

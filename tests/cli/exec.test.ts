@@ -82,8 +82,33 @@ test("an unclaimed device never connects", async () => {
   assert.is(stdout.trim(), "null", stderr);
 });
 
+test("the devices look for updates as often as one wants", async () => {
+  const looks = async (...options: string[]) => {
+    const { stdout, stderr } = await spherule(
+      folder,
+      ...["exec", "--in-memory", ...options, "--", process.execPath, "-e"],
+      `(async () => {
+         const api = process.env.SPHERULE_API;
+         const last = async () => (await (await fetch(api + "/device/updates")).json()).lastCheck;
+         const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+         while ((await last()) === null) await pause(20);
+         const first = await last();
+         await fetch(api + "/clock", { method: "POST", body: '{"jumpSeconds":7300}' });
+         for (let wait = 0; wait < 100 && (await last()) === first; wait++) await pause(20);
+         console.log((await last()) !== first);
+       })();`,
+    );
+    return stdout.trim() || stderr;
+  };
+  assert.is(await looks("--update-check-hours", "2"), "true");
+  assert.is(await looks(), "false");
+  const never = await spherule(folder, "exec", "--update-check-hours", "0", "--", "true");
+  assert.is(never.code, 1);
+});
+
 test("half of the options for another hub are refused", async () => {
-  const result = await spherule(folder, "start", "--hub", "h.azure-devices.net");
+  const half = ["--hub", "h.azure-devices.net", "--device-id", "d"];
+  const result = await spherule(folder, "start", ...half);
   assert.is(result.code, 1);
   assert.match(result.stderr, /error options-conflict/);
 });

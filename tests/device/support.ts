@@ -5,6 +5,7 @@ import { DPS_HOST } from "../../host-sim/device/hub-client/provision.ts";
 import { createNetwork, type Route } from "../../host-sim/device/network.ts";
 import { createSphereOs } from "../../host-sim/device/sphere-os.ts";
 import { memoryStorage } from "../../host-sim/device/storage.ts";
+import { createUpdateEvents } from "../../host-sim/device/updates/events.ts";
 import { parseManifest } from "../../host-sim/imagepackage/manifest.ts";
 import { enrol } from "../../host-sim/lab/enrolment.ts";
 import { createLogger, type LogLine } from "../../host-sim/log.ts";
@@ -92,8 +93,9 @@ export async function startDevice(options: { readonly withHub?: boolean; claim?:
     ["LED_STATUS", LED],
   ]);
   const board = createBoard("test board", [...pins.values(), 4], pins);
+  const updates = createUpdateEvents();
   const os = createSphereOs({
-    ...{ clock, logger, deviceId, board, network, deviceAuth },
+    ...{ clock, logger, deviceId, board, network, deviceAuth, updates },
     storage: () => storage,
   });
   os.start();
@@ -108,6 +110,8 @@ export async function startDevice(options: { readonly withHub?: boolean; claim?:
 
   return {
     ...{ os, clock, board, network, deviceAuth, service, storage, deviceId, lab, lines, until },
+    /** Where an updater would speak to the app. */
+    updates,
     /** `name:port` in lower case → where it is; more may be added. */
     routes,
     /** The texts of log lines, newest last. */

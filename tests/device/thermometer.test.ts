@@ -1,9 +1,18 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { EVENT_METHOD } from "../../assembly/sphere/host/abi.ts";
 import { compileApp } from "../../host-sim/compiler/compile.ts";
 import { packageFolder } from "../../host-sim/paths.ts";
 import { compileFixture } from "../assembly/support.ts";
 import { HUB_NAME } from "../hub/support.ts";
+import {
+  announceUpdate,
+  invoke,
+  MAY_DEFER,
+  ONE_DEFERRAL,
+  recordings,
+  updateDuringRecording,
+} from "./recording.ts";
 import {
   BUTTON_A,
   BUTTON_B,
@@ -13,6 +22,10 @@ import {
   startDevice,
   type TestDevice,
 } from "./support.ts";
+
+/** The timers of the app, in the order in which it asks for them. */
+const UPLOAD_TIMER = 0;
+const RECORDING_TIMER = 1;
 
 const test = suite<{ device: TestDevice }>("the thermometer on a virtual device");
 const app = await compileApp({ projectFolder: packageFolder(), target: "debug" });
@@ -103,27 +116,99 @@ test("button A switches the upload off and on, and the LED with it", async ({ de
 
 test("answers displayAlert, unknown methods and payloads that are no JSON", async ({ device }) => {
   await connected(device);
-  const invoke = async (methodName: string, payload: string) => {
-    const answer = device.lab?.hub.connections.invoke(device.deviceId, {
-      methodName,
-      payload,
-      responseTimeoutMs: 60_000,
-      connectTimeoutMs: 60_000,
-    });
-    let result: unknown;
-    answer?.then((given) => {
-      result = given;
-    });
-    await device.until(() => result);
-    return result;
-  };
-  assert.equal(await invoke("displayAlert", '"Too warm"'), {
+  assert.equal(await invoke(device, "displayAlert", '"Too warm"'), {
     status: 200,
     payload: '"alert displayed"',
   });
   assert.ok(device.log().includes("ALERT: Too warm"));
-  assert.is(((await invoke("reboot", "")) as { status: number }).status, 404);
-  assert.is(((await invoke("displayAlert", "{nonsense")) as { status: number }).status, 400);
+  assert.is((await invoke(device, "reboot")).status, 404);
+  assert.is((await invoke(device, "displayAlert", "{nonsense")).status, 400);
+});
+
+const recordingCapabilities = { ...CAPABILITIES, ...MAY_DEFER };
+
+test("a recording ends by itself and sends its extremes and mean", async ({ device }) => {
+  await connected(device);
+  const from = device.clock.now();
+  const started = await invoke(device, "startRecording", "2");
+  assert.equal(started, { status: 200, payload: '"recording"' });
+  await device.clock.run(119_000);
+  assert.equal(recordings(device), []);
+  await device.until(() => recordings(device).length > 0);
+  assert.ok(device.clock.now() - from < 122_000);
+  const { minimum, maximum, mean, samples } = recordings(device)[0]?.body ?? {};
+  // The last one falls on the end.
+  assert.ok(samples === 12 || samples === 13, `${samples} samples`);
+  assert.ok(minimum >= 16 && minimum <= mean && mean <= maximum && maximum <= 26);
+});
+
+test("recordings that make no sense are refused, and change none that goes on", async ({
+  device,
+}) => {
+  await connected(device);
+  assert.is((await invoke(device, "stopRecording")).status, 409);
+  for (const minutes of ["0", "-1", "1.5", "1441", '"5"', "null", "[]", ""]) {
+    assert.is((await invoke(device, "startRecording", minutes)).status, 400, minutes);
+  }
+  assert.is((await invoke(device, "startRecording", "1440")).status, 200);
+  assert.is((await invoke(device, "startRecording", "1")).status, 409);
+  await device.clock.run(60_000);
+  assert.is((await invoke(device, "stopRecording")).status, 200);
+  await device.until(() => recordings(device).length === 1);
+  assert.ok((recordings(device)[0]?.body.samples ?? 0) >= 7);
+});
+
+test("an update waits for the end of a recording, and only that long", async ({ device }) => {
+  await connected(device, recordingCapabilities);
+  const result = await updateDuringRecording(device);
+  assert.equal(result, ONE_DEFERRAL);
+});
+
+test("a recording that ends by itself lets the update go on at once", async ({ device }) => {
+  await connected(device, recordingCapabilities);
+  await invoke(device, "startRecording", "3");
+  const update = announceUpdate(device);
+  await device.clock.run(178_000);
+  assert.is(update.granted(), false);
+  await device.until(() => recordings(device).length > 0);
+  const ended = device.clock.now();
+  await device.until(update.granted);
+  // Between Final and SIGTERM.
+  assert.ok(device.clock.now() - ended <= 10_100);
+});
+
+test("a recording that begins while an update is announced puts it off, too", async ({
+  device,
+}) => {
+  await connected(device, recordingCapabilities);
+  const update = announceUpdate(device);
+  await device.clock.run(5_000);
+  await invoke(device, "startRecording", "5");
+  assert.ok(device.log().includes("update deferred for 5 min"));
+  await device.clock.run(60_000);
+  assert.is(update.granted(), false);
+  update.withdraw();
+});
+
+test("without a recording no update is put off", async ({ device }) => {
+  await connected(device, recordingCapabilities);
+  const update = announceUpdate(device);
+  await device.clock.run(20_000);
+  assert.is(update.granted(), true);
+  assert.is(update.deferrals(), 0);
+});
+
+test("without leave to defer a recording is cut short, and what it has is sent all the same", async ({
+  device,
+}) => {
+  await connected(device, { ...CAPABILITIES, SystemEventNotifications: true });
+  await invoke(device, "startRecording", "60");
+  const update = announceUpdate(device);
+  await device.clock.run(20_000);
+  assert.is(update.granted(), true);
+  await device.os.startApp();
+  await device.until(() => recordings(device).length === 1);
+  assert.is(recordings(device)[0]?.body.samples, 3);
 });
 
 test("logs a message from the cloud, and the hub forgets it then", async ({ device }) => {
@@ -202,6 +287,30 @@ test("a clock that is set back disturbs neither the interval nor the connection"
   assert.is(device.lab?.hub.refusals.list().length, 0);
 });
 
+test("after the clock was set by days, either way, the device gets a certificate that holds now", async ({
+  device,
+}) => {
+  await connected(device);
+  // The hub ends the session: the network stays, and tells the device nothing.
+  const reconnected = async () => {
+    const connections = device.lab?.hub.connections;
+    connections?.get(device.deviceId)?.close("disabled-device", "for a moment");
+    await device.until(() => connections?.count() === 0);
+    const count = device.telemetry().length;
+    const from = device.clock.monotonic();
+    await device.until(
+      () => device.telemetry().length > count || device.clock.monotonic() - from > 60_000,
+    );
+    return device.telemetry().length > count;
+  };
+  const day = 86_400_000;
+  // Not before the tenant came to be: its CA would not hold either.
+  for (const days of [30, -10]) {
+    device.clock.setTime(device.clock.now() + days * day);
+    assert.ok(await reconnected(), `${days} days`);
+  }
+});
+
 test("an unclaimed device has no certificate, and says so once", async () => {
   const device = await startDevice({ withHub: true, claim: false });
   await device.os.install(image);
@@ -232,15 +341,12 @@ test("the certificate is renewed after two thirds of its 24 hours, and used at t
   assert.is(device.lab?.hub.refusals.list().length, 0);
 });
 
-test("the heap after 10,000 ticks is the heap after 100", async () => {
-  const { runWasm } = await import("../../host-sim/device/wasm/instance.ts");
+/** The thermometer without an operating system: its handlers are called one by one. */
+async function bareApp(device: TestDevice, call: { readonly name: string; payload: string }) {
   const { createImports } = await import("../../host-sim/device/wasm/imports.ts");
   const { createSession } = await import("../../host-sim/device/session/session.ts");
   const { silentLogger } = await import("../../host-sim/log.ts");
-  assert.ok(runWasm);
-  const device = await startDevice();
   const { wasm } = await compileFixture("probe", "release");
-  let app: { onTimer(id: number): void; collect(): void; nextBlock(): number } | undefined;
   let memory = new ArrayBuffer(0);
   const session = createSession({
     ...device,
@@ -248,27 +354,64 @@ test("the heap after 10,000 ticks is the heap after 100", async () => {
     emit: () => {},
     onTimer: () => {},
   });
-  const instance = new WebAssembly.Instance(
-    new WebAssembly.Module(wasm),
-    createImports(session, () => memory),
-  );
-  const exports = instance.exports as unknown as NonNullable<typeof app> & {
-    memory: WebAssembly.Memory;
-    start(): void;
+  const give = (text: string) => (buffer: number) => {
+    new Uint8Array(memory).set(Buffer.from(text), buffer);
+    return text.length;
   };
-  app = exports;
-  memory = exports.memory.buffer;
-  exports.start();
+  const methods = { name: give(call.name), payload: give(call.payload), reply: () => 0 };
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm), {
+    ...createImports(session, () => memory),
+    methods,
+  });
+  const app = instance.exports as unknown as {
+    readonly memory: WebAssembly.Memory;
+    start(): void;
+    onTimer(id: number): void;
+    onEvent(kind: number, id: number, value: number): void;
+    collect(): void;
+    nextBlock(): number;
+  };
+  memory = app.memory.buffer;
+  app.start();
+  return { app, end: () => session.end() };
+}
+
+test("the heap after 10,000 ticks is the heap after 100", async () => {
+  const device = await startDevice();
+  const { app, end } = await bareApp(device, { name: "", payload: "" });
   const after = (ticks: number) => {
     for (let tick = 0; tick < ticks; tick++) {
-      app?.onTimer(0);
-      app?.collect();
+      app.onTimer(UPLOAD_TIMER);
+      app.collect();
     }
-    return app?.nextBlock();
+    return app.nextBlock();
   };
   const early = after(100);
   assert.is(after(9_900), early);
-  await session.end();
+  await end();
+  await device.stop();
+});
+
+test("the heap at the end of a recording of a day is the heap at its first sample", async () => {
+  const device = await startDevice();
+  const { app, end } = await bareApp(device, { name: "startRecording", payload: "1440" });
+  app.collect();
+  const before = app.nextBlock();
+  app.onEvent(EVENT_METHOD, 0, 0);
+  app.collect();
+  const sampled = (samples: number) => {
+    for (let sample = 0; sample < samples; sample++) {
+      app.onTimer(RECORDING_TIMER);
+      app.collect();
+    }
+    return app.nextBlock();
+  };
+  const early = sampled(1);
+  assert.is(sampled(8_639), early);
+  app.onTimer(RECORDING_TIMER + 1);
+  app.collect();
+  assert.is(app.nextBlock(), before);
+  await end();
   await device.stop();
 });
 

@@ -182,7 +182,8 @@ test("an impossible number of devices is refused, and several for one certificat
   for (const devices of [0, -1, 1.5, 251]) {
     assert.is(await errorOf(startLab({ app, devices })), "option-invalid");
   }
-  const otherHub = { hostName: "h", deviceId: "d", certificate: "", key: "" };
+  const identity = { deviceId: "d", certificate: "", key: "" };
+  const otherHub = { hostName: "h", port: 8883, identity };
   assert.is(await errorOf(startLab({ app, devices: 2, otherHub })), "options-conflict");
 });
 

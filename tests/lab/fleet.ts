@@ -75,7 +75,11 @@ export async function startFleet(options: { devices: number; stateFolder?: strin
   });
   const { service, devices } = lab;
   service.products.put(TENANT, GROUP.product, "");
-  for (const { deviceId } of devices) service.devices.assign(TENANT, deviceId, GROUP);
+  for (const { deviceId, os } of devices) {
+    service.devices.assign(TENANT, deviceId, GROUP);
+    // Devices for development get no apps over the air.
+    os.system.manufacturing.setCapabilities([]);
+  }
   const images = new Map<string, string>();
 
   return {

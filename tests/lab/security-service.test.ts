@@ -76,7 +76,12 @@ test("an app is deployed over the air to the lab's device, by its API alone", as
     await arm(lab, "POST", "/uploadImage", { properties: { image: image.toString("base64") } }),
     await arm(lab, "PUT", `${group}/deployments/.default`, { properties: { deployedImages } }),
   ];
-  assert.equal(steps, [201, 200, 202, 201]);
+  assert.equal(steps, [201, 202, 202, 201]);
+  await lab.device.updates?.check();
+  const leftAlone = lines.filter((line) => line.includes("the device may develop applications"));
+  assert.is(leftAlone.length, 1, "a device for development keeps what came by cable");
+  assert.not.ok(lines.includes("v9 started"));
+  lab.device.system.manufacturing.setCapabilities([]);
   await post(lab, "/device/updates/check");
   await lab.device.updates?.check();
   assert.ok(lines.includes("v9 started"), lines.join("\n"));

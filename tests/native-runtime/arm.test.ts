@@ -6,7 +6,8 @@ import * as assert from "uvu/assert";
 import { compileApp } from "../../host-sim/compiler/compile.ts";
 import { packageFolder } from "../../host-sim/paths.ts";
 import { compileFixture } from "../assembly/support.ts";
-import { manifest, startDevice } from "../device/support.ts";
+import { MAY_DEFER, ONE_DEFERRAL, updateDuringRecording } from "../device/recording.ts";
+import { CAPABILITIES, manifest, startDevice } from "../device/support.ts";
 import { buildApp, buildFolder } from "./support.ts";
 
 const test = suite("the body arm: the device's ABI under qemu-arm");
@@ -63,6 +64,16 @@ test("the thermometer connects, sends and ends in good order, within 256 KiB", a
   await device.os.stopApp();
   assert.is(device.os.status().lastExitCode, 0);
   assert.ok(device.log().includes("goodbye"));
+  await device.stop();
+});
+
+test("an update waits for the end of a recording", async () => {
+  const device = await startDevice({ withHub: true });
+  const mayDefer = manifest(undefined, { ...CAPABILITIES, ...MAY_DEFER });
+  await device.os.install({ manifest: mayDefer, ...app, native: thermometer });
+  await device.until(() => device.telemetry().length > 0);
+  assert.equal(await updateDuringRecording(device), ONE_DEFERRAL);
+  assert.is(device.os.status().lastExitCode, 0);
   await device.stop();
 });
 

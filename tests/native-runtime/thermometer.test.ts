@@ -3,6 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { compileApp } from "../../host-sim/compiler/compile.ts";
 import { packageFolder } from "../../host-sim/paths.ts";
+import { invoke, MAY_DEFER, ONE_DEFERRAL, updateDuringRecording } from "../device/recording.ts";
 import {
   BUTTON_A,
   CAPABILITIES,
@@ -57,16 +58,15 @@ test("takes a new interval and sends at it; button and LED work; the method answ
   await device.until(() => device.board.level(LED) === 1);
   // Log and pins come to the operating system by channels of their own.
   await device.until(() => device.log().includes("upload off"));
-  let answer: unknown;
-  const times = { responseTimeoutMs: 3_600_000, connectTimeoutMs: 3_600_000 };
-  device.lab?.hub.connections
-    .invoke(device.deviceId, { methodName: "displayAlert", payload: '"Too warm"', ...times })
-    .then((given) => {
-      answer = given;
-    });
-  await device.until(() => answer);
+  const answer = await invoke(device, "displayAlert", '"Too warm"');
   assert.equal(answer, { status: 200, payload: '"alert displayed"' });
   await device.until(() => device.log().includes("ALERT: Too warm"));
+});
+
+test("an update waits for the end of a recording", async ({ device }) => {
+  await connected(device, { ...CAPABILITIES, ...MAY_DEFER });
+  assert.equal(await updateDuringRecording(device), ONE_DEFERRAL);
+  assert.is(device.os.status().lastExitCode, 0);
 });
 
 test("what waits in storage when the app is stopped offline is sent after the start", async ({

@@ -6,7 +6,6 @@ import { packageFolder } from "../../host-sim/paths.ts";
 import {
   createSecurityServer,
   createSecurityService,
-  manufactureDevice,
 } from "../../host-sim/security-service/index.ts";
 import { credentials, send, startService, type TestService } from "./support.ts";
 
@@ -107,24 +106,6 @@ test("top, skip and filters choose from a list", async ({ lab }) => {
   ]);
   assert.is(await names("$filter=name like 'x'"), "InvalidFilterInQueryString");
   assert.is(await names("$top=many"), "InvalidQueryParameter");
-});
-
-test("a long-running operation can be polled in both ways until it is done", async () => {
-  const lab = await startService({ operationMs: 5_000 });
-  const { deviceId } = manufactureDevice();
-  const path = `${lab.catalog}/products/.default/deviceGroups/.unassigned/claimDevices`;
-  const accepted = await lab.arm("POST", path, { deviceIdentifiers: [deviceId] });
-  assert.is(accepted.status, 202);
-  const status = String(accepted.headers["azure-asyncoperation"]);
-  const location = String(accepted.headers.location);
-  assert.is((await lab.arm("GET", status)).body.status, "InProgress");
-  assert.is((await lab.arm("GET", location)).status, 202);
-  lab.clock.advance(5_000);
-  assert.is((await lab.arm("GET", status)).body.status, "Succeeded");
-  assert.is((await lab.arm("GET", location)).status, 204);
-  const gone = await lab.arm("GET", `${location.split("?")[0]}0`);
-  assert.is(codeOf(gone), "OperationNotFound");
-  await lab.stop();
 });
 
 test("the list of OS versions is there without a token", async ({ lab }) => {

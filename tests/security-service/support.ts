@@ -99,7 +99,25 @@ export async function startService(
     return send(versioned.replaceAll(" ", "%20"), method, body, { headers: given });
   }
 
+  /** A request, and what came of it when the service took its time: status, or "Failed" of a PUT. */
+  async function done(method: string, path: string, body?: unknown) {
+    const first = await arm(method, path, body);
+    const poll = first.headers["azure-asyncoperation"];
+    if (poll === undefined) return { ...first, accepted: undefined };
+    const { headers } = first;
+    const ended = await arm("GET", String(poll));
+    if (ended.body.status === "InProgress")
+      throw new Error("it goes on longer than the test waits");
+    if (headers.location) {
+      return { ...(await arm("GET", String(headers.location))), accepted: first.status };
+    }
+    const { properties } = ended.body;
+    if (ended.body.status === "Failed") return { ...ended, status: "Failed", accepted: 201 };
+    return { ...ended, body: properties, status: first.status, accepted: first.status };
+  }
+
   return {
+    done,
     /** Signs packages; uploads of all `known` ones are taken. */
     ...{ developer, known },
     ...{ store, clock, service, server, url, port, token, arm, tenantId: tenant.tenantId },
@@ -124,6 +142,8 @@ export interface TestPackage {
   readonly componentId?: string;
   readonly imageId?: string;
   readonly imageType?: number;
+  /** For a real-time core. */
+  readonly realTime?: boolean;
   /** The program; some bytes that do not compress when absent. */
   readonly program?: Uint8Array;
   /** For the wasm body; the package has none when absent. */
@@ -163,7 +183,8 @@ export function makePackage(options: TestPackage): Buffer {
     { kind: "Signature", thumbprint: signer.thumbprint, signingType: 1 },
     { kind: "Debug", buildTime: START / 1000, name },
     { kind: "TemporaryImage", flags: 2 },
-    { kind: "AbiDepends", abis: [{ version: 1, type: 3 }] },
+    // The API set of a high-level application.
+    { kind: "AbiDepends", abis: options.realTime ? [] : [{ version: 1, type: 3 }] },
   ];
   return Buffer.from(sealImage(payload, sections, signer));
 }

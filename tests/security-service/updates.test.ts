@@ -225,14 +225,19 @@ test("the system is updated before the app, restarts the device, and shows its v
   await check;
   await device.run(2 * HOUR);
   const after = device.fresh();
-  const order = ["the device restarts", "v1 started", "v2 started"].map((line) =>
-    after.indexOf(line),
-  );
+  const steps = [
+    ...["update: Trusted Keystore", "update: Update Cert Store"],
+    ...["update: NW Kernel", "update: NW Root Filesystem", "event 1 status 1 type 2"],
+    ...["the device restarts", "v1 started", "update: TestApp", "v2 started"],
+  ];
+  const all = [...lines, ...after];
+  const order = steps.map((step) => all.findIndex((line) => line.startsWith(step)));
   assert.equal(
     order,
     [...order].sort((a, b) => a - b),
+    "prerequisites, then the system, then the app",
   );
-  assert.ok(!order.includes(-1), after.join("\n"));
+  assert.ok(!order.includes(-1), all.join("\n"));
   assert.is(device.device.updates.status().osVersion, "24.09");
   const known = device.known();
   assert.is(known.lastInstalledOsVersion, "24.09");
@@ -248,6 +253,26 @@ test("Retail has a release two weeks after RetailEval", async ({ lab, devices })
   assert.is(retail.device.updates.status().osVersion, "24.03");
   await retail.run(2 * DAY);
   assert.is(retail.device.updates.status().osVersion, "24.09");
+});
+
+test("a group without updates gets no new system either, until its policy changes", async ({
+  lab,
+  devices,
+}) => {
+  const device = makeDevice(lab, { group: FIELD_TEST });
+  devices.push(device);
+  const { products, releases } = lab.service;
+  products.patchGroup(lab.tenantId, FIELD_TEST, { updatePolicy: "NoUpdates" });
+  releases.publish("24.09", true);
+  deployApp(lab, app("v1"));
+  await started(device);
+  assert.is(device.device.updates.status().osVersion, "24.03");
+  assert.is(device.device.updates.status().lastProblem, null);
+  assert.equal(installedOf(device), []);
+  products.patchGroup(lab.tenantId, FIELD_TEST, { updatePolicy: "No3rdPartyAppUpdates" });
+  await device.run(DAY + MINUTE);
+  assert.is(device.device.updates.status().osVersion, "24.09");
+  assert.equal(installedOf(device), []);
 });
 
 test("an unclaimed device gets the system's updates and no certificate for apps", async ({

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import { RealClock, sleep } from "../../clock/index.ts";
 import { LabError } from "../../errors.ts";
-import type { LabContext } from "../context.ts";
+import { callLab, type LabContext } from "../context.ts";
 import { notFound, usage } from "./errors.ts";
 import type { Settings } from "./settings.ts";
 import { type Given, type Grammar, optional } from "./table.ts";
@@ -12,6 +12,7 @@ export interface Resource<Properties = Readonly<Record<string, unknown>>> {
   readonly id: string;
   readonly name: string;
   readonly properties: Properties;
+  readonly tags?: Readonly<Record<string, string>>;
 }
 
 export type Catalog = Resource<{ readonly tenantId: string }>;
@@ -38,32 +39,51 @@ export interface ArmOptions {
 
 const PROVIDER = "providers/Microsoft.AzureSphere";
 const API_VERSION = "2024-04-01";
+const AUTHORIZATION_VERSION = "2022-04-01";
 const POLL_MS = 200;
+/** Tag of a catalog that is called otherwise as a tenant: a catalog's own name is for ever. */
+export const NAME_TAG = "tenantName";
 
 interface Answer {
-  readonly status: number;
   readonly body: unknown;
-  readonly location: string | undefined;
+  /** Where to ask how a long-running operation goes. */
+  readonly operation: string | undefined;
+}
+
+/** What the service says of a long-running operation. */
+interface OperationStatus {
+  readonly status: string;
+  readonly properties?: unknown;
+  readonly error?: ServiceError;
+}
+
+interface ServiceError {
+  readonly code?: string;
+  readonly message?: string;
+  readonly additionalInfo?: readonly { readonly info?: { readonly hint?: string } }[];
 }
 
 export function createArm(lab: LabContext, { grammar, settings, trace }: ArmOptions): Arm {
   const { url, catalogId: own } = lab.endpoints.securityService;
   const subscription = own.split("/").slice(0, 3).join("/");
-  const send = sender(lab);
+  const send = sender(lab, settings.get("user"));
 
-  async function finished(answer: Answer): Promise<unknown> {
-    let last = answer;
-    while (last.status === 202 && last.location) {
+  /** What the operation made, as soon as it has. */
+  async function finished(operation: string): Promise<unknown> {
+    for (;;) {
+      const { status, properties, error } = (await send("GET", operation)).body as OperationStatus;
+      if (status === "Succeeded") return properties;
+      if (error) throw refusalOf(error, error.code === "ResourceNotFound");
       await sleep(new RealClock(), POLL_MS);
-      last = await send("GET", last.location);
     }
-    return last.body;
   }
 
   async function call<T>(method: string, id: string, body?: unknown): Promise<T> {
     trace(`${method} ${url}${id}`);
-    const answer = await send(method, `${url}${encoded(id)}?api-version=${API_VERSION}`, body);
-    return (await finished(answer)) as T;
+    const version = id.includes("/Microsoft.Authorization/") ? AUTHORIZATION_VERSION : API_VERSION;
+    const answer = await send(method, `${url}${encoded(id)}?api-version=${version}`, body);
+    if (answer.operation === undefined) return answer.body as T;
+    return (await finished(answer.operation)) as T;
   }
 
   async function list<T>(id: string, method = "GET", body?: unknown): Promise<readonly T[]> {
@@ -78,7 +98,8 @@ export function createArm(lab: LabContext, { grammar, settings, trace }: ArmOpti
 
   async function catalogs(): Promise<readonly Catalog[]> {
     const all = await list<Catalog>(`${subscription}/${PROVIDER}/catalogs`);
-    return [...all].sort((a, b) => a.name.localeCompare(b.name));
+    const shown = grammar === "az" ? all : all.map(asTenant);
+    return [...shown].sort((a, b) => a.name.localeCompare(b.name));
   }
 
   const catalogId = (name: string, resourceGroup: string) =>
@@ -120,6 +141,12 @@ export function createArm(lab: LabContext, { grammar, settings, trace }: ArmOpti
   return { call, list, catalogs, catalogId, catalog: grammar === "az" ? named : tenant };
 }
 
+/** A catalog under the name that it has as a tenant. */
+export const asTenant = (catalog: Catalog): Catalog => ({
+  ...catalog,
+  name: catalog.tags?.[NAME_TAG] ?? catalog.name,
+});
+
 const encoded = (id: string) => id.split("/").map(encodeURIComponent).join("/");
 
 const names = (all: readonly Catalog[]) => all.map(({ name }) => name).join(", ");
@@ -136,30 +163,44 @@ export function find(all: readonly Catalog[], wanted: string): Catalog {
 
 /** Downloads from a link that the service gave. */
 export async function fetchLink(lab: LabContext, url: string): Promise<Buffer> {
-  const { bytes } = await exchange(lab, "GET", url);
+  const { bytes } = await exchange(lab, { method: "GET", url });
   return bytes;
 }
 
-function sender(lab: LabContext) {
+/** @param user whose token is taken; the lab's own when absent */
+function sender(lab: LabContext, user: string | undefined) {
+  let issued: Promise<{ accessToken: string }> | undefined;
+  async function token(): Promise<string> {
+    if (user === undefined) return lab.endpoints.securityService.token;
+    issued ??= callLab(lab, "POST", "/token", { user });
+    return (await issued).accessToken;
+  }
   return async (method: string, url: string, body?: unknown): Promise<Answer> => {
-    const { bytes, ...answer } = await exchange(lab, method, url, body);
+    const request = { method, url, body, token: await token() };
+    const { bytes, operation } = await exchange(lab, request);
     const text = bytes.toString("utf8");
-    return { ...answer, body: text === "" ? undefined : JSON.parse(text) };
+    return { operation, body: text === "" ? undefined : JSON.parse(text) };
   };
 }
 
-interface Exchanged {
-  readonly status: number;
-  readonly bytes: Buffer;
-  readonly location: string | undefined;
+interface Exchange {
+  readonly method: string;
+  readonly url: string;
+  /** None for a link that needs none. */
+  readonly token?: string;
+  readonly body?: unknown;
 }
 
-function exchange(lab: LabContext, method: string, url: string, body?: unknown) {
-  const { caFile, securityService } = lab.endpoints;
-  const ca = readFileSync(caFile);
+interface Exchanged {
+  readonly bytes: Buffer;
+  readonly operation: string | undefined;
+}
+
+function exchange(lab: LabContext, { method, url, token, body }: Exchange) {
+  const ca = readFileSync(lab.endpoints.caFile);
   const headers = {
-    authorization: `Bearer ${securityService.token}`,
     "content-type": "application/json",
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
   };
   return new Promise<Exchanged>((resolve, reject) => {
     const call = request(url, { method, ca, headers, agent: false }, async (response) => {
@@ -168,7 +209,8 @@ function exchange(lab: LabContext, method: string, url: string, body?: unknown) 
       const bytes = Buffer.concat(chunks);
       const status = response.statusCode ?? 0;
       if (status >= 300) return reject(refusal(status, bytes.toString("utf8")));
-      resolve({ status, bytes, location: response.headers.location });
+      const operation = response.headers["azure-asyncoperation"];
+      resolve({ bytes, operation: operation === undefined ? undefined : String(operation) });
     });
     call.on("error", (error) => reject(unreachable(error.message)));
     call.end(body === undefined ? undefined : JSON.stringify(body));
@@ -176,17 +218,20 @@ function exchange(lab: LabContext, method: string, url: string, body?: unknown) 
 }
 
 function refusal(status: number, text: string): LabError {
-  const { message, hint } = wordsOf(text);
-  const shown = message ?? `The Security Service answered ${status}.`;
-  const next = hint ?? "docs/security-service.md has the rules of the Security Service.";
-  if (status === 404) return notFound(shown, next);
-  return new LabError("service-refused", shown, next);
+  const message = `The Security Service answered ${status}.`;
+  return refusalOf({ message, ...errorIn(text) }, status === 404);
 }
 
-function wordsOf(text: string): { message?: string; hint?: string } {
+function refusalOf({ message = "", additionalInfo }: ServiceError, missing: boolean): LabError {
+  const hint =
+    additionalInfo?.[0]?.info?.hint ??
+    "docs/security-service.md has the rules of the Security Service.";
+  return missing ? notFound(message, hint) : new LabError("service-refused", message, hint);
+}
+
+function errorIn(text: string): ServiceError {
   try {
-    const { message, additionalInfo } = JSON.parse(text).error;
-    return { message, hint: additionalInfo?.[0]?.info?.hint };
+    return JSON.parse(text).error;
   } catch {
     return {};
   }

@@ -10,7 +10,9 @@ export interface GroupPath {
   readonly group: string;
 }
 
-export const UNASSIGNED: GroupPath = { product: ".default", group: ".unassigned" };
+/** What `az sphere` calls both the product and the group of devices that are in none. */
+export const DEFAULT = ".default";
+export const UNASSIGNED: GroupPath = { product: DEFAULT, group: ".unassigned" };
 const DEVICE_ID = /^[0-9a-f]{128}$/i;
 
 export const PRODUCT: Options = {

@@ -119,5 +119,7 @@ function createContext(grammar: Grammar, given: Given, terminal: Terminal): Cont
     },
     device: async (options) => pickDevice(await attached(), optional(options, "device"), trace),
     arm: async () => createArm(await connect(), { grammar, settings, trace }),
+    run: (args) => runAzsphere(grammar, args, terminal),
+    complete: (words) => candidates(entriesOf(allEntries, grammar), grammar, words),
   };
 }

@@ -23,6 +23,11 @@ export interface Terminal {
   error(text: string): void;
   /** The answer to a question; undefined when nobody is there to give one. */
   ask(question: string): Promise<string | undefined>;
+  /**
+   * The lines that are typed, each after a prompt, until there are no more.
+   * @param complete what may stand at the end of a line that has begun
+   */
+  lines(prompt: string, complete: (line: string) => readonly string[]): AsyncIterable<string>;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -40,6 +45,10 @@ export interface Context {
   /** The device of `--device`, or the one that is attached. */
   device(given: Given): Promise<Device>;
   arm(): Promise<Arm>;
+  /** Runs another command line of the same grammar. @returns its exit code */
+  run(args: readonly string[]): Promise<number>;
+  /** What may stand at the last of these words. */
+  complete(words: readonly string[]): readonly string[];
 }
 
 /**

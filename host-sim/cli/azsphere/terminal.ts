@@ -14,5 +14,27 @@ export const processTerminal: Terminal = {
       lines.close();
     }
   },
+  async *lines(prompt, complete) {
+    const { stdin: input, stdout: output } = process;
+    const reader = createInterface({
+      ...(input.isTTY ? { input, output } : { input }),
+      prompt,
+      completer: (line: string): [string[], string] => [
+        [...complete(line)],
+        line.split(" ").at(-1) ?? "",
+      ],
+    });
+    let open = true;
+    reader.once("close", () => {
+      open = false;
+    });
+    reader.prompt();
+    for await (const line of reader) {
+      // What runs meanwhile may ask questions of its own.
+      if (open) reader.pause();
+      yield line;
+      if (open) reader.prompt();
+    }
+  },
   env: process.env,
 };

@@ -71,13 +71,18 @@ function terminal() {
 }
 
 /** Where everything is. */
-export function describe({ description, device, devices }: Lab, app: BuiltApp): string {
+export function describe({ description, device, devices, otherHub }: Lab, app: BuiltApp): string {
   const { hub, api, stateFolder, caFile, version, deviceRest, securityService } = description;
   const others = devices.length > 1 ? `, the first of ${devices.length}` : "";
   const rows = [
     ["device", `${device.deviceId.slice(0, 12)}… on a virtual ${device.board.name}${others}`],
     ["app", `${app.manifest.Name}, ${Math.round(app.wasm.length / 1024)} KB of wasm`],
-    ["hub", `${hub.hostName} is ${hub.address}:${hub.mqttPort}, MQTT over mutual TLS`],
+    [
+      "hub",
+      otherHub
+        ? `${otherHub} is elsewhere; what goes there is not shown here`
+        : `${hub.hostName} is ${hub.address}:${hub.mqttPort}, MQTT over mutual TLS`,
+    ],
     ["service", `the Security Service is ${securityService.url}`],
     ["board", `the device's REST API is https://${deviceRest.address}:${deviceRest.port}`],
     ["trust", caFile],

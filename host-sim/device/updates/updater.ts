@@ -75,6 +75,7 @@ export function createUpdater(options: UpdaterOptions) {
   let stopping = new AbortController();
   let lastCheck: number | undefined;
   let lastProblem: string | undefined;
+  let leftAlone: string | undefined;
 
   function look(): Promise<void> {
     if (phase === "stopped") return Promise.resolve();
@@ -120,6 +121,16 @@ export function createUpdater(options: UpdaterOptions) {
     lastProblem = problem;
   }
 
+  /** Each deployment that the device leaves alone is told of once. */
+  function tellLeftAlone({ deployment }: UpdateManifest): void {
+    if (!deployment || deployment.deploymentId === leftAlone) return;
+    leftAlone = deployment.deploymentId;
+    logger.info(
+      "update: the deployment of the device's group is left alone, because the device may develop " +
+        "applications; `azsphere device enable-cloud-test` changes that",
+    );
+  }
+
   /** @returns whether the device has to start anew for the update to take effect */
   async function update(signal: AbortSignal): Promise<boolean> {
     for (let installed = false; ; installed = true) {
@@ -127,9 +138,10 @@ export function createUpdater(options: UpdaterOptions) {
       const offer = await client.manifest(state());
       signal.throwIfAborted();
       lastCheck = clock.now();
+      const appsToo = options.appsToo?.() ?? true;
+      if (!appsToo) tellLeftAlone(offer);
       const step = planUpdate({
-        ...{ offer, installed: images.installed(), deployed: images.deployed() },
-        appsToo: options.appsToo?.() ?? true,
+        ...{ offer, installed: images.installed(), deployed: images.deployed(), appsToo },
       });
       if (step.kind === "none") {
         images.discard();

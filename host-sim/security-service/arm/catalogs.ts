@@ -1,10 +1,13 @@
+import { randomUUID } from "node:crypto";
+import { checkCatalogName } from "../names.ts";
+import { OWNER } from "../roles.ts";
+import type { Tenant } from "../tenants.ts";
 import { deploymentView } from "./deployments.ts";
 import { groupView } from "./device-groups.ts";
 import {
   type ArmRequest,
   type ArmRoutes,
   bodyObject,
-  deleted,
   invalid,
   isObject,
   ok,
@@ -33,9 +36,10 @@ export function catalogRoutes(context: ArmContext): ArmRoutes {
 
   const list = (request: ArmRequest, resourceGroup?: string) => {
     checkSubscription(request);
-    const all = service.tenants.list().filter((tenant) => {
-      return resourceGroup === undefined || same(tenant.resourceGroup, resourceGroup);
-    });
+    const all = service.tenants
+      .list()
+      .filter(({ tenantId }) => service.roles.of(tenantId, request.user) !== undefined)
+      .filter((tenant) => resourceGroup === undefined || same(tenant.resourceGroup, resourceGroup));
     return page(request, all.map(catalogResource));
   };
 
@@ -43,32 +47,54 @@ export function catalogRoutes(context: ArmContext): ArmRoutes {
     [`GET ${SUBSCRIPTION}/providers/${PROVIDER}/catalogs`]: (request) => list(request),
     [`GET ${CATALOGS}`]: (request) => list(request, parameter(request, "resourceGroup")),
     [`GET ${CATALOG}`]: (request) => ok(catalogResource(catalog(request))),
-    [`PUT ${CATALOG}`]: (request) => {
-      const before = findCatalog(context, request);
-      const tags = tagsOf(request) ?? {};
-      const resourceGroup = parameter(request, "resourceGroup");
-      const tenant = before
-        ? service.tenants.setTags(before.tenantId, tags)
-        : service.tenants.create(parameter(request, "catalog"), undefined, { resourceGroup, tags });
-      return operations.put(request, !before, catalogResource(tenant));
-    },
+    [`PUT ${CATALOG}`]: operations.later({
+      accept(request) {
+        const before = findCatalog(context, request);
+        const tags = tagsOf(request) ?? {};
+        if (before) {
+          return { done: ok(catalogResource(service.tenants.setTags(before.tenantId, tags))) };
+        }
+        const name = checkCatalogName(parameter(request, "catalog"));
+        const resourceGroup = parameter(request, "resourceGroup");
+        const plan = { name, resourceGroup, tags, tenantId: randomUUID() };
+        const createdAt = service.clock.now();
+        return { plan, resource: catalogResource({ ...plan, createdAt }) };
+      },
+      run(request, plan) {
+        const { name, tenantId, resourceGroup, tags } = plan as Omit<Tenant, "createdAt">;
+        const tenant = service.tenants.create(name, tenantId, { resourceGroup, tags });
+        // Who makes a catalog owns it; the lab's own user owns them all.
+        if (request.user !== OWNER) service.roles.assign(tenantId, request.user, "Administrator");
+        return catalogResource(tenant);
+      },
+    }),
     [`PATCH ${CATALOG}`]: (request) => {
       const { tenantId, tags } = catalog(request);
       return ok(catalogResource(service.tenants.setTags(tenantId, tagsOf(request) ?? tags)));
     },
-    [`DELETE ${CATALOG}`]: (request) => {
-      const tenant = findCatalog(context, request);
-      if (tenant) service.ownership.removeTenant(tenant.tenantId);
-      return deleted(tenant !== undefined);
-    },
+    [`DELETE ${CATALOG}`]: operations.removal(
+      (request) => {
+        const tenant = findCatalog(context, request);
+        if (tenant) service.ownership.checkTenant(tenant.tenantId);
+        return tenant !== undefined;
+      },
+      (request) => service.ownership.removeTenant(catalog(request).tenantId),
+    ),
     ...listRoutes(context),
     [`POST ${CATALOG}/countDevices`]: (request) =>
       ok({ value: service.devices.list(catalog(request).tenantId).length }),
-    [`POST ${CATALOG}/uploadImage`]: (request) => {
-      const tenant = catalog(request);
-      const image = service.images.upload(tenant.tenantId, uploadOf(properties(request)));
-      return operations.accepted(request, imageView(context, request, tenant, image));
-    },
+    [`POST ${CATALOG}/uploadImage`]: operations.later({
+      accept(request) {
+        catalog(request);
+        uploadOf(properties(request));
+        return {};
+      },
+      run(request) {
+        const tenant = catalog(request);
+        const image = service.images.upload(tenant.tenantId, uploadOf(properties(request)));
+        return imageView(context, request, tenant, image);
+      },
+    }),
   };
 }
 

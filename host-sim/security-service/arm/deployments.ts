@@ -1,9 +1,10 @@
-import type { Deployment } from "../deployments.ts";
+import { randomUUID } from "node:crypto";
+import { type Deployment, refuseUnassigned } from "../deployments.ts";
+import { checkGuid } from "../names.ts";
 import type { Tenant } from "../tenants.ts";
 import {
   type ArmRequest,
   type ArmRoutes,
-  deleted,
   invalid,
   isObject,
   type JsonObject,
@@ -26,6 +27,10 @@ const DEFAULT = ".default";
 export function deploymentRoutes(context: ArmContext): ArmRoutes {
   const { service, operations } = context;
   const { deployments } = service;
+  const named = (request: ArmRequest) => {
+    const { tenantId, path } = groupOf(context, request);
+    return [tenantId, path, parameter(request, "deployment")] as const;
+  };
   const view = (request: ArmRequest, deployment: Deployment) =>
     deploymentView(context, request, catalogOf(context, request), deployment);
   return {
@@ -42,18 +47,26 @@ export function deploymentRoutes(context: ArmContext): ArmRoutes {
       const name = parameter(request, "deployment");
       return ok(view(request, deployments.get(tenantId, path, name)));
     },
-    [`PUT ${DEPLOYMENT}`]: (request) => {
-      const { tenantId, path } = groupOf(context, request);
-      const name = parameter(request, "deployment");
-      const id = textOf(properties(request), "deploymentId");
-      const wanted = name.toLowerCase() === DEFAULT ? id : name;
-      const made = deployments.create(tenantId, path, imageIdsOf(request), wanted);
-      return operations.put(request, true, view(request, made));
-    },
-    [`DELETE ${DEPLOYMENT}`]: (request) => {
-      const { tenantId, path } = groupOf(context, request);
-      return deleted(deployments.remove(tenantId, path, parameter(request, "deployment")));
-    },
+    [`PUT ${DEPLOYMENT}`]: operations.later({
+      accept(request) {
+        const { path } = groupOf(context, request);
+        refuseUnassigned(path);
+        imageIdsOf(request);
+        const deploymentId = idOf(request);
+        const draft = { ...path, deploymentId, imageIds: [], sequence: 0 };
+        const createdAt = service.clock.now();
+        return { plan: deploymentId, resource: view(request, { ...draft, createdAt }) };
+      },
+      run(request, deploymentId) {
+        const { tenantId, path } = groupOf(context, request);
+        const imageIds = imageIdsOf(request);
+        return view(request, deployments.create(tenantId, path, imageIds, deploymentId as string));
+      },
+    }),
+    [`DELETE ${DEPLOYMENT}`]: operations.removal(
+      (request) => deployments.find(...named(request)) !== undefined,
+      (request) => void deployments.remove(...named(request)),
+    ),
   };
 }
 
@@ -68,6 +81,14 @@ export function deploymentView(
     return image ? [imageView(context, request, tenant, image)] : [];
   });
   return deploymentResource(tenant, deployment, images);
+}
+
+/** The id of the path or of the body; a fresh one when neither says it. */
+function idOf(request: ArmRequest): string {
+  const name = parameter(request, "deployment");
+  const id = textOf(properties(request), "deploymentId");
+  const given = name.toLowerCase() === DEFAULT ? id : name;
+  return checkGuid("deployment", given ?? randomUUID());
 }
 
 /** Images are named by their resource id, their name or `properties.imageId`. */

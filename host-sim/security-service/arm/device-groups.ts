@@ -1,9 +1,13 @@
+import { checkDeviceId } from "../names.ts";
 import {
   BOUNDARIES,
   type DeviceGroup,
   type GroupSettings,
+  isUnassigned,
   OS_FEEDS,
+  reserved,
   SWITCHES,
+  UNASSIGNED,
   UPDATE_POLICIES,
 } from "../products.ts";
 import type { Tenant } from "../tenants.ts";
@@ -13,7 +17,6 @@ import {
   bodyObject,
   choiceOf,
   defined,
-  deleted,
   ok,
   parameter,
   properties,
@@ -35,6 +38,16 @@ import {
 export function deviceGroupRoutes(context: ArmContext): ArmRoutes {
   const { service, operations } = context;
   const { products } = service;
+  const named = (request: ArmRequest) =>
+    [catalogOf(context, request).tenantId, groupPathOf(request)] as const;
+
+  function put(request: ArmRequest) {
+    const tenant = catalogOf(context, request);
+    const path = groupPathOf(request);
+    const group = products.putGroup(tenant.tenantId, path, settingsOf(request));
+    return groupView(context, tenant, group);
+  }
+
   return {
     [`GET ${PRODUCT}/deviceGroups`]: (request) => {
       const tenant = catalogOf(context, request);
@@ -49,28 +62,49 @@ export function deviceGroupRoutes(context: ArmContext): ArmRoutes {
       const group = products.getGroup(tenantId, path);
       return ok(groupView(context, catalogOf(context, request), group));
     },
-    [`PUT ${DEVICE_GROUP}`]: (request) => {
-      const tenant = catalogOf(context, request);
-      const path = groupPathOf(request);
-      const made = products.findGroup(tenant.tenantId, path) === undefined;
-      const group = products.putGroup(tenant.tenantId, path, settingsOf(request));
-      return operations.put(request, made, groupView(context, tenant, group));
-    },
-    [`PATCH ${DEVICE_GROUP}`]: (request) => {
-      const { tenantId, path } = groupOf(context, request);
-      const group = products.patchGroup(tenantId, path, settingsOf(request));
-      return ok(groupView(context, catalogOf(context, request), group));
-    },
-    [`DELETE ${DEVICE_GROUP}`]: (request) => {
-      const { tenantId } = catalogOf(context, request);
-      return deleted(service.ownership.removeGroup(tenantId, groupPathOf(request)));
-    },
-    [`POST ${DEVICE_GROUP}/claimDevices`]: (request) => {
-      const { tenantId, path } = groupOf(context, request);
-      const deviceIds = textsOf(bodyObject(request), "deviceIdentifiers");
-      service.devices.claimAll(tenantId, deviceIds, path);
-      return operations.accepted(request);
-    },
+    [`PUT ${DEVICE_GROUP}`]: operations.later({
+      accept(request) {
+        const tenant = catalogOf(context, request);
+        const group = products.draftGroup(
+          tenant.tenantId,
+          groupPathOf(request),
+          settingsOf(request),
+        );
+        if (products.findGroup(tenant.tenantId, groupPathOf(request))) {
+          return { done: ok(put(request)) };
+        }
+        return { resource: groupView(context, tenant, group) };
+      },
+      run: put,
+    }),
+    [`PATCH ${DEVICE_GROUP}`]: operations.later({
+      accept(request) {
+        settingsOf(request);
+        if (isUnassigned(groupOf(context, request).path)) throw reserved(UNASSIGNED.group);
+        return {};
+      },
+      run(request) {
+        const { tenantId, path } = groupOf(context, request);
+        const group = products.patchGroup(tenantId, path, settingsOf(request));
+        return groupView(context, catalogOf(context, request), group);
+      },
+    }),
+    [`DELETE ${DEVICE_GROUP}`]: operations.removal(
+      (request) => service.ownership.checkGroup(...named(request)),
+      (request) => service.ownership.removeGroup(...named(request)),
+    ),
+    [`POST ${DEVICE_GROUP}/claimDevices`]: operations.later({
+      accept(request) {
+        groupOf(context, request);
+        for (const id of textsOf(bodyObject(request), "deviceIdentifiers")) checkDeviceId(id);
+        return {};
+      },
+      run(request) {
+        const { tenantId, path } = groupOf(context, request);
+        const deviceIds = textsOf(bodyObject(request), "deviceIdentifiers");
+        service.devices.claimAll(tenantId, deviceIds, path);
+      },
+    }),
     [`POST ${DEVICE_GROUP}/countDevices`]: (request) => {
       const { tenantId, path } = groupOf(context, request);
       return ok({ value: service.devices.listOf(tenantId, path.product, path.group).length });

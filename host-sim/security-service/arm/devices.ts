@@ -1,10 +1,11 @@
 import { LabError } from "../../errors.ts";
+import { checkCapabilities } from "../capabilities.ts";
+import { checkDeviceId } from "../names.ts";
 import { type GroupPath, UNASSIGNED } from "../products.ts";
 import {
   type ArmRequest,
   type ArmRoutes,
   bodyObject,
-  deleted,
   invalid,
   ok,
   parameter,
@@ -22,7 +23,19 @@ const DEVICE = `${DEVICES}/:device`;
 /** Devices (6 operations). */
 export function deviceRoutes(context: ArmContext): ArmRoutes {
   const { service, operations } = context;
-  const { devices } = service;
+  const { devices, products } = service;
+
+  function claim(request: ArmRequest) {
+    const { tenantId, path } = groupOf(context, request);
+    const device = devices.claim(tenantId, parameter(request, "device"), path);
+    return deviceResource(catalogOf(context, request), device);
+  }
+
+  const target = (request: ArmRequest): GroupPath =>
+    groupOfId(
+      requiredText(properties(request), "deviceGroupId"),
+      catalogId(catalogOf(context, request)),
+    );
 
   /** A device is only where it is: the path of another group does not lead to it. */
   function existing(request: ArmRequest) {
@@ -50,33 +63,55 @@ export function deviceRoutes(context: ArmContext): ArmRoutes {
       const { tenant, device } = existing(request);
       return ok(deviceResource(tenant, device));
     },
-    [`PUT ${DEVICE}`]: (request) => {
-      const { tenantId, path } = groupOf(context, request);
-      const id = parameter(request, "device");
-      const made = devices.tenantOf(id.toLowerCase()) === undefined;
-      const device = devices.claim(tenantId, id, path);
-      return operations.put(request, made, deviceResource(catalogOf(context, request), device));
-    },
-    [`PATCH ${DEVICE}`]: (request) => {
-      const { tenant, device } = existing(request);
-      const path = groupOfId(requiredText(properties(request), "deviceGroupId"), catalogId(tenant));
-      const moved = devices.assign(tenant.tenantId, device.deviceId, path);
-      return ok(deviceResource(tenant, moved));
-    },
-    [`DELETE ${DEVICE}`]: (request) => {
-      const { tenantId } = groupOf(context, request);
-      const id = parameter(request, "device").toLowerCase();
-      if (devices.tenantOf(id) !== tenantId) return deleted(false);
-      existing(request);
-      devices.unassign(tenantId, id);
-      return deleted(true);
-    },
-    [`POST ${DEVICE}/generateCapabilityImage`]: (request) => {
-      const { tenant, device } = existing(request);
-      const capabilities = textsOf(bodyObject(request), "capabilities");
-      const image = service.capabilityImage(tenant.tenantId, device.deviceId, capabilities);
-      return operations.accepted(request, { image: Buffer.from(image).toString("base64") });
-    },
+    [`PUT ${DEVICE}`]: operations.later({
+      accept(request) {
+        const { tenantId, path } = groupOf(context, request);
+        const deviceId = checkDeviceId(parameter(request, "device"));
+        if (devices.tenantOf(deviceId) === tenantId) return { done: ok(claim(request)) };
+        const tenant = catalogOf(context, request);
+        const fresh = { ...devices.draft(tenantId, deviceId), group: path };
+        return { resource: deviceResource(tenant, fresh) };
+      },
+      run: claim,
+    }),
+    [`PATCH ${DEVICE}`]: operations.later({
+      accept(request) {
+        const { tenantId } = existing(request).tenant;
+        products.getGroup(tenantId, target(request));
+        return {};
+      },
+      run(request) {
+        const { tenant, device } = existing(request);
+        const moved = devices.assign(tenant.tenantId, device.deviceId, target(request));
+        return deviceResource(tenant, moved);
+      },
+    }),
+    [`DELETE ${DEVICE}`]: operations.removal(
+      (request) => {
+        const { tenantId } = groupOf(context, request);
+        const id = parameter(request, "device").toLowerCase();
+        if (devices.tenantOf(id) !== tenantId) return false;
+        devices.checkUnassign(tenantId, existing(request).device.deviceId);
+        return true;
+      },
+      (request) => {
+        const { tenant, device } = existing(request);
+        devices.unassign(tenant.tenantId, device.deviceId);
+      },
+    ),
+    [`POST ${DEVICE}/generateCapabilityImage`]: operations.later({
+      accept(request) {
+        existing(request);
+        checkCapabilities(textsOf(bodyObject(request), "capabilities"));
+        return {};
+      },
+      run(request) {
+        const { tenant, device } = existing(request);
+        const capabilities = textsOf(bodyObject(request), "capabilities");
+        const image = service.capabilityImage(tenant.tenantId, device.deviceId, capabilities);
+        return { image: Buffer.from(image).toString("base64") };
+      },
+    }),
   };
 }
 

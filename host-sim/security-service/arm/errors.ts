@@ -31,7 +31,9 @@ const REFUSALS: Readonly<Record<string, readonly [status: number, code: string]>
   "name-reserved": [400, "ReservedResourceName"],
   "operation-unknown": [404, "OperationNotFound"],
   "product-unknown": [404, "ResourceNotFound"],
+  "role-assigned": [409, "RoleAssignmentExists"],
   "tenant-unknown": [404, "ResourceNotFound"],
+  "user-invalid": [400, "InvalidPrincipalId"],
 };
 
 /** What a package that cannot be read is refused with. */

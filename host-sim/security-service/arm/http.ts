@@ -13,6 +13,8 @@ export interface ArmRequest {
   readonly parameters: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly body: unknown;
+  /** Whose token it came with. */
+  readonly user: string;
   /** `https://name:port` as the caller wrote it: links lead back the same way. */
   readonly base: string;
 }

@@ -1,4 +1,5 @@
 import type { Image, Upload } from "../images.ts";
+import { checkGuid } from "../names.ts";
 import { BOUNDARIES } from "../products.ts";
 import type { Tenant } from "../tenants.ts";
 import {
@@ -6,7 +7,6 @@ import {
   type ArmRoutes,
   choiceOf,
   defined,
-  deleted,
   invalid,
   type JsonObject,
   ok,
@@ -16,7 +16,7 @@ import {
   textOf,
 } from "./http.ts";
 import { page } from "./paging.ts";
-import { imageResource } from "./resources.ts";
+import { imageResource, unreadImage } from "./resources.ts";
 import { type ArmContext, CATALOG, catalogOf } from "./scope.ts";
 
 const IMAGES = `${CATALOG}/images`;
@@ -26,6 +26,16 @@ const BASE64 = /^[A-Za-z0-9+/\s]+={0,2}\s*$/;
 /** Images (4 operations). The name of an image is its id. */
 export function imageRoutes(context: ArmContext): ArmRoutes {
   const { service, operations } = context;
+  const named = (request: ArmRequest) =>
+    [catalogOf(context, request).tenantId, parameter(request, "image")] as const;
+
+  function upload(request: ArmRequest) {
+    const tenant = catalogOf(context, request);
+    const imageId = parameter(request, "image");
+    const given = { ...uploadOf(properties(request)), imageId };
+    return imageView(context, request, tenant, service.images.upload(tenant.tenantId, given));
+  }
+
   return {
     [`GET ${IMAGES}`]: (request) => {
       const tenant = catalogOf(context, request);
@@ -40,18 +50,20 @@ export function imageRoutes(context: ArmContext): ArmRoutes {
       const image = service.images.get(tenant.tenantId, parameter(request, "image"));
       return ok(imageView(context, request, tenant, image));
     },
-    [`PUT ${IMAGE}`]: (request) => {
-      const tenant = catalogOf(context, request);
-      const imageId = parameter(request, "image");
-      const before = service.images.find(tenant.tenantId, imageId);
-      const upload = { ...uploadOf(properties(request)), imageId };
-      const image = service.images.upload(tenant.tenantId, upload);
-      return operations.put(request, !before, imageView(context, request, tenant, image));
-    },
-    [`DELETE ${IMAGE}`]: (request) => {
-      const { tenantId } = catalogOf(context, request);
-      return deleted(service.ownership.removeImage(tenantId, parameter(request, "image")));
-    },
+    [`PUT ${IMAGE}`]: operations.later({
+      accept(request) {
+        const tenant = catalogOf(context, request);
+        const imageId = checkGuid("image", parameter(request, "image"));
+        const { bytes: _content, ...known } = uploadOf(properties(request));
+        if (service.images.find(tenant.tenantId, imageId)) return { done: ok(upload(request)) };
+        return { resource: unreadImage(tenant, imageId, known) };
+      },
+      run: upload,
+    }),
+    [`DELETE ${IMAGE}`]: operations.removal(
+      (request) => service.ownership.checkImage(...named(request)),
+      (request) => service.ownership.removeImage(...named(request)),
+    ),
   };
 }
 

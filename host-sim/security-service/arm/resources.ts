@@ -104,6 +104,14 @@ export const imageResource = (tenant: Tenant, image: Image, uri: string) => ({
   ...systemData(image.uploadedAt),
 });
 
+/** An image as it is known before its package was read. */
+export const unreadImage = (tenant: Tenant, imageId: string, known: object) => ({
+  id: `${catalogId(tenant)}/images/${imageId}`,
+  name: imageId,
+  type: type("/images"),
+  properties: { imageId, ...known, ...SUCCEEDED },
+});
+
 /** @param images those that are still there */
 export const deploymentResource = (
   tenant: Tenant,

@@ -1,4 +1,5 @@
 import type { SecurityService } from "../security-service.ts";
+import { actionOf, authorize } from "./access.ts";
 import { catalogRoutes } from "./catalogs.ts";
 import { certificateRoutes } from "./certificates.ts";
 import { deploymentRoutes } from "./deployments.ts";
@@ -8,12 +9,21 @@ import { type ArmRoutes, ok } from "./http.ts";
 import { imageRoutes } from "./images.ts";
 import { createOperations } from "./operations.ts";
 import { productRoutes } from "./products.ts";
+import { roleRoutes } from "./roles.ts";
 import { type ArmContext, PROVIDER } from "./scope.ts";
 
-/** The routes of Microsoft.AzureSphere 2024-04-01, and the polling of its long-running operations. */
-export function armRoutes(service: SecurityService, operationMs: number): ArmRoutes {
+/**
+ * The routes of Microsoft.AzureSphere 2024-04-01, the polling of its long-running operations, and the
+ * role assignments of Microsoft.Authorization on catalogs.
+ */
+export function createArmApi(service: SecurityService, operationMs: number) {
   const operations = createOperations(service, operationMs);
   const context: ArmContext = { service, operations };
+  const routes = allRoutes(context);
+  return { operations, routes, authorize: authorize.bind(undefined, context) };
+}
+
+function allRoutes(context: ArmContext): ArmRoutes {
   const subjects: ArmRoutes = {
     ...catalogRoutes(context),
     ...certificateRoutes(context),
@@ -29,24 +39,15 @@ export function armRoutes(service: SecurityService, operationMs: number): ArmRou
     .map(described);
   return {
     ...subjects,
-    ...operations.routes,
+    ...context.operations.routes,
+    ...roleRoutes(context),
     [`GET /providers/${PROVIDER}/operations`]: () => ok({ value: list }),
   };
 }
 
-/** `PUT …/catalogs/:catalog/products/:product` → `Microsoft.AzureSphere/catalogs/products/write`. */
 function described(route: string) {
-  const [method = "", path = ""] = route.split(" ");
-  const parts = path.slice(path.indexOf(PROVIDER)).split("/");
-  const resource = parts.filter((part) => !part.startsWith(":"));
-  const verbs: Record<string, string> = { GET: "read", PUT: "write", PATCH: "write" };
-  const verb = method === "POST" ? "action" : (verbs[method] ?? "delete");
-  const name = [...resource, verb].join("/");
-  const display = {
-    provider: "Azure Sphere",
-    resource: resource.slice(1).join("/"),
-    operation: name,
-    description: name,
-  };
+  const name = actionOf(route);
+  const resource = name.split("/").slice(1, -1).join("/");
+  const display = { provider: "Azure Sphere", resource, operation: name, description: name };
   return { name, isDataAction: false, display, origin: "user,system" };
 }

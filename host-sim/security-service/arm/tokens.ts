@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { madeOnce } from "../../store/index.ts";
 import { HOUR_MS, type ServiceContext } from "../context.ts";
+import { checkUser, OWNER } from "../roles.ts";
 import { ArmError } from "./errors.ts";
 
 export const AUDIENCE = "https://management.azure.com/";
@@ -23,16 +24,18 @@ export function createTokens({ store, clock }: Pick<ServiceContext, "store" | "c
     createHmac("sha256", Buffer.from(secret, "base64")).update(text).digest();
 
   return {
-    issue(lifetimeMs = HOUR_MS): IssuedToken {
+    /** @param user whom it is for; the lab's own user when absent @throws LabError user-invalid */
+    issue(lifetimeMs = HOUR_MS, user = OWNER): IssuedToken {
       const issued = Math.floor(clock.now() / 1000);
       const exp = issued + Math.floor(lifetimeMs / 1000);
-      const claims = { aud: AUDIENCE, iss: "spherule", sub: "lab", iat: issued, nbf: issued, exp };
+      const sub = checkUser(user);
+      const claims = { aud: AUDIENCE, iss: "spherule", sub, iat: issued, nbf: issued, exp };
       const text = [{ alg: "HS256", typ: "JWT" }, claims].map(encoded).join(".");
       const accessToken = `${text}.${signatureOf(text).toString("base64url")}`;
       return { accessToken, expiresOn: new Date(exp * 1000).toISOString() };
     },
-    /** @param header the request's Authorization @throws ArmError 401 */
-    check(header: string | undefined): void {
+    /** @param header the request's Authorization @returns the user @throws ArmError 401 */
+    check(header: string | undefined): string {
       if (!header) {
         throw refused("AuthenticationFailed", "The 'Authorization' header is missing.");
       }
@@ -43,8 +46,8 @@ export function createTokens({ store, clock }: Pick<ServiceContext, "store" | "c
       if (!match || given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
         throw refused("InvalidAuthenticationToken", "The access token is not one of this lab.");
       }
-      const { exp } = JSON.parse(Buffer.from(claims, "base64url").toString("utf8"));
-      if (exp * 1000 > clock.now()) return;
+      const { exp, sub } = JSON.parse(Buffer.from(claims, "base64url").toString("utf8"));
+      if (exp * 1000 > clock.now()) return sub;
       const since = new Date(exp * 1000).toISOString();
       throw refused("ExpiredAuthenticationToken", `The access token expired on ${since}.`);
     },

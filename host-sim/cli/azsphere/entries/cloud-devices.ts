@@ -6,7 +6,9 @@ import {
   capabilityImage,
   claimedDevice,
   confirm,
+  DEFAULT,
   GROUP_V2,
+  type GroupPath,
   groupId,
   groupOf,
   moveDevice,
@@ -33,10 +35,18 @@ const OPTIONAL_GROUP: Options = {
   "--device-group -dg <name>": "of this device group",
 };
 
+/** The group that a claim is for; without options the device is in no group. */
+function claimedGroup(given: Given): GroupPath {
+  const named = [optional(given, "product"), optional(given, "deviceGroup")];
+  if (named.every((name) => name === undefined || name === DEFAULT)) return UNASSIGNED;
+  if (named[1] !== undefined) return groupOf(given);
+  throw usage("--product names no device group.", "Add --device-group NAME.");
+}
+
 async function claim(context: Context, given: Given) {
   const { arm, catalog, deviceId } = await placed(context, given);
   const { tenantId } = catalog.properties;
-  const group = given.deviceGroup === undefined ? UNASSIGNED : groupOf(given);
+  const group = claimedGroup(given);
   if (context.grammar === "azsphere" && !given.force) {
     context.say(
       `Warning: You are about to claim device ID '${deviceId}' into tenant '${catalog.name}' ` +
@@ -175,8 +185,8 @@ async function updateCheck(context: Context) {
   if (!value) {
     throw new LabError(
       "updates-unavailable",
-      "The lab's device has joined another hub, and nobody updates it.",
-      "Start the lab without --hub.",
+      "The lab's device has a certificate from outside, and nobody updates it.",
+      "Start the lab without --cert.",
     );
   }
   return { value, text: `The device looks for updates: ${value.phase}.` };
@@ -231,6 +241,7 @@ export const cloudDeviceEntries: readonly Entry[] = [
   },
   {
     words: "device list",
+    aliases: ["product device list"],
     summary: "print the devices of a tenant",
     options: OPTIONAL_GROUP,
     needs: ["cloud"],
@@ -243,6 +254,7 @@ export const cloudDeviceEntries: readonly Entry[] = [
   },
   {
     words: "device show-count",
+    aliases: ["product device show-count"],
     summary: "count the devices of a tenant",
     options: OPTIONAL_GROUP,
     needs: ["cloud"],

@@ -9,25 +9,37 @@ import {
   shown,
   shownAll,
 } from "../cloud.ts";
+import { usage } from "../errors.ts";
 import { type Context, type Entry, type Given, type Options, optional, text } from "../table.ts";
 import { deviceRow } from "./cloud-devices.ts";
 import { productAt } from "./products.ts";
 
+const POLICY_FLAGS = "-a, --application-update --applicationupdatepolicy <policy>";
+const POLICY_V2: Options = {
+  [POLICY_FLAGS]:
+    "UpdateAll, No3rdPartyAppUpdates, or NoUpdates, which leaves the system alone too",
+};
+const POLICY_AZ: Options = { [POLICY_FLAGS]: "UpdateAll or No3rdPartyAppUpdates" };
 const SETTINGS: Options = {
   "-d, --description <text>": "what it is for",
-  "-a, --application-update --applicationupdatepolicy <policy>":
-    "UpdateAll or No3rdPartyAppUpdates",
   "-f, --os-feed --osfeed <feed>": "Retail or RetailEval",
   "--allow-crash-dumps-collection -cd <state>": "Enabled or Disabled",
   "-r, --regional-data-boundary <boundary>": "None or EU",
 };
 
-/** Only what was given; the service keeps or chooses the rest. */
-function settingsOf(given: Given) {
+/** Only what was given; the service keeps or chooses the rest. @throws LabError azsphere-usage */
+function settingsOf({ grammar }: Context, given: Given) {
+  const updatePolicy = optional(given, "applicationUpdate");
+  if (grammar === "az" && updatePolicy === "NoUpdates") {
+    throw usage(
+      "--application-update is 'NoUpdates', which `az sphere` does not know.",
+      "Choose UpdateAll or No3rdPartyAppUpdates.",
+    );
+  }
   return {
     properties: {
       description: optional(given, "description"),
-      updatePolicy: optional(given, "applicationUpdate"),
+      updatePolicy,
       osFeedType: optional(given, "osFeed"),
       allowCrashDumpsCollection: optional(given, "allowCrashDumpsCollection"),
       regionalDataBoundary: optional(given, "regionalDataBoundary"),
@@ -67,27 +79,33 @@ export const groupEntries: readonly Entry[] = [
       ...PRODUCT,
       ...SETTINGS,
     },
+    v2: POLICY_V2,
+    az: POLICY_AZ,
     needs: ["cloud"],
     examples: ["--name Pilots --product Fridge --os-feed RetailEval"],
     async run(context, given) {
       const { arm, id } = await productAt(context, given);
       await arm.call("GET", id);
       const at = `${id}/deviceGroups/${text(given, "name")}`;
-      return { value: shown(context, await arm.call<Resource>("PUT", at, settingsOf(given))) };
+      return {
+        value: shown(context, await arm.call<Resource>("PUT", at, settingsOf(context, given))),
+      };
     },
   },
   {
     words: "device-group update",
     summary: "change a device group",
     options: SETTINGS,
-    v2: GROUP_V2,
-    az: GROUP_AZ,
+    v2: { ...POLICY_V2, ...GROUP_V2 },
+    az: { ...POLICY_AZ, ...GROUP_AZ },
     needs: ["cloud"],
     examples: ['--device-group "Fridge/Pilots" --os-feed Retail'],
     azExamples: ["--product Fridge --device-group Pilots --os-feed Retail"],
     async run(context, given) {
       const { arm, id } = await groupAt(context, given);
-      return { value: shown(context, await arm.call<Resource>("PATCH", id, settingsOf(given))) };
+      return {
+        value: shown(context, await arm.call<Resource>("PATCH", id, settingsOf(context, given))),
+      };
     },
   },
   {
@@ -105,6 +123,7 @@ export const groupEntries: readonly Entry[] = [
   },
   {
     words: "device-group list",
+    aliases: ["product device-group list"],
     summary: "print the device groups of a product, or all",
     options: { "-p, --product <name>": "only those of this product" },
     needs: ["cloud"],

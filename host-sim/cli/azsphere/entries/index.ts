@@ -15,15 +15,18 @@ import { localEntries } from "./local.ts";
 import { networkEntries, proxyEntries } from "./network.ts";
 import { productEntries } from "./products.ts";
 import { recoverEntries } from "./recover.ts";
+import { roleEntries } from "./roles.ts";
 import { sideloadEntries } from "./sideload.ts";
 import { supportEntries } from "./support.ts";
 import { catalogEntries, tenantEntries } from "./tenants.ts";
+import { toolEntries } from "./tool.ts";
 import { wifiEntries } from "./wifi.ts";
 
 /** All commands; the order here is the order of help pages. */
 export const allEntries: readonly Entry[] = [
   ...accountEntries,
   ...tenantEntries,
+  ...roleEntries,
   ...catalogEntries,
   ...attachedEntries,
   ...cloudDeviceEntries,
@@ -44,4 +47,5 @@ export const allEntries: readonly Entry[] = [
   ...caCertificateEntries,
   ...supportEntries,
   ...localEntries,
+  ...toolEntries,
 ];

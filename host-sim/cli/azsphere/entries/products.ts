@@ -43,8 +43,9 @@ export const productEntries: readonly Entry[] = [
     options: {
       "!-n, --name <name>": "1 to 50 letters, digits and spaces",
       ...DESCRIPTION,
-      "--no-default-device-groups": "without the five groups",
     },
+    v2: { "-g, --no-default-device-groups": "without the five groups" },
+    az: { "--no-default-device-groups": "without the five groups" },
     needs: ["cloud"],
     examples: ['--name Fridge --description "Keeps things cool"'],
     run: create,

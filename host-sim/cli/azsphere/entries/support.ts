@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { LabError } from "../../../errors.ts";
-import type { Device } from "../device.ts";
+import { findDevice } from "../cloud.ts";
+import { type Device, deviceIdOf } from "../device.ts";
 import { type Context, type Entry, type Given, optional } from "../table.ts";
 import { versionText } from "../version.ts";
 import { type ZipFile, zip } from "../zip.ts";
@@ -31,12 +32,44 @@ async function collect(device: Device): Promise<ZipFile[]> {
   return files;
 }
 
+/** What the Security Service knows of the device, when there is one with a tenant that one may read. */
+async function collectCloud(context: Context, given: Given, deviceId: string): Promise<ZipFile[]> {
+  const json = (name: string, value: unknown) => ({
+    name,
+    content: Buffer.from(`${JSON.stringify(value, null, 2)}\n`),
+  });
+  try {
+    const arm = await context.arm();
+    const catalog = await arm.catalog(given);
+    const insights = await arm.list<{ readonly deviceId: string }>(
+      `${catalog.id}/listDeviceInsights`,
+      "POST",
+      {},
+    );
+    return [
+      json("service-device.json", (await findDevice(arm, catalog, deviceId)) ?? null),
+      json(
+        "service-insights.json",
+        insights.filter((each) => each.deviceId === deviceId),
+      ),
+    ];
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    const content = Buffer.from(`${error.message}\n${error.hint}\n`);
+    return [{ name: "service.refused.txt", content }];
+  }
+}
+
 async function supportData(context: Context, given: Given) {
   const file =
     optional(given, "destination") ?? optional(given, "outputFile") ?? "support-data.zip";
   const attached = await context.attached();
   const files: ZipFile[] = [{ name: "version.txt", content: Buffer.from(versionText()) }];
-  if (attached.length > 0) files.push(...(await collect(await context.device(given))));
+  if (attached.length > 0) {
+    const device = await context.device(given);
+    files.push(...(await collect(device)));
+    files.push(...(await collectCloud(context, given, await deviceIdOf(device))));
+  }
   writeFileSync(file, zip(files));
   return { text: `Support data with ${files.length} files written to '${file}'.` };
 }
@@ -44,14 +77,14 @@ async function supportData(context: Context, given: Given) {
 export const supportEntries: readonly Entry[] = [
   {
     words: "get-support-data",
-    summary: "write log, error reports and state of the attached device into a zip",
+    summary: "write what the attached device and the service know of its state into a zip",
     v2: {
       "--destination --output-file -of <file>": "the file to write; support-data.zip if absent",
     },
     az: {
       "--output-file --destination -of <file>": "the file to write; support-data.zip if absent",
     },
-    needs: ["device"],
+    needs: ["device", "cloud"],
     examples: [""],
     run: supportData,
   },

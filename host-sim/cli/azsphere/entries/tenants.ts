@@ -1,12 +1,12 @@
 import { writeFileSync } from "node:fs";
 import { LabError } from "../../../errors.ts";
-import type { Arm, Catalog } from "../arm.ts";
-import { find } from "../arm.ts";
+import { type Arm, asTenant, type Catalog, find, NAME_TAG } from "../arm.ts";
 import { shown, shownAll } from "../cloud.ts";
 import { deviceIdOf } from "../device.ts";
 import { usage } from "../errors.ts";
-import { aligned } from "../output.ts";
 import { type Context, type Entry, type Given, type Options, optional, text } from "../table.ts";
+import { OWNER } from "./account.ts";
+import { rolesIn } from "./roles.ts";
 
 const row = ({ name, properties }: Catalog) => ({ id: properties.tenantId, name });
 
@@ -33,12 +33,10 @@ async function create(context: Context, given: Given) {
       "Add --force-additional for one more.",
     );
   }
-  if (catalogs.some((catalog) => catalog.name.toLowerCase() === name.toLowerCase())) {
-    throw new LabError("catalog-exists", `There is a tenant '${name}'.`, "Choose another name.");
-  }
-  const id = arm.catalogId(name, "lab");
-  const body = { location: "global", tags: { [MAKER]: deviceId } };
-  const catalog = await arm.call<Catalog>("PUT", id, body);
+  refuseName(catalogs, name);
+  const id = await freeId(arm, name);
+  const tags = { [MAKER]: deviceId, [NAME_TAG]: name };
+  const catalog = asTenant(await arm.call<Catalog>("PUT", id, { location: "global", tags }));
   return {
     value: row(catalog),
     text: [
@@ -51,8 +49,43 @@ async function create(context: Context, given: Given) {
   };
 }
 
-const tagsOf = (catalog: Catalog) =>
-  (catalog as unknown as { tags?: Record<string, string> }).tags ?? {};
+const tagsOf = ({ tags = {} }: Catalog) => tags;
+
+/** @throws LabError catalog-exists, name-invalid */
+function refuseName(catalogs: readonly Catalog[], name: string): void {
+  if (!/^[\w-]([\w -]{0,48}[\w-])?$/.test(name)) {
+    throw new LabError(
+      "name-invalid",
+      `'${name.slice(0, 60)}' is no name of a tenant.`,
+      "A tenant is named by 1 to 50 letters, digits, spaces, '_' and '-'.",
+    );
+  }
+  if (catalogs.some((catalog) => catalog.name.toLowerCase() === name.toLowerCase())) {
+    throw new LabError("catalog-exists", `There is a tenant '${name}'.`, "Choose another name.");
+  }
+}
+
+/** A catalog has no blanks in its name, and keeps it when the tenant is renamed. */
+async function freeId(arm: Arm, tenant: string): Promise<string> {
+  const all = new Set((await arm.catalogs()).map(({ id }) => id.toLowerCase()));
+  const base = tenant.replaceAll(" ", "-");
+  for (let number = 1; ; number++) {
+    const suffix = number === 1 ? "" : `-${number}`;
+    const id = arm.catalogId(base.slice(0, 50 - suffix.length) + suffix, "lab");
+    if (!all.has(id.toLowerCase())) return id;
+  }
+}
+
+async function rename(context: Context, given: Given) {
+  const arm = await context.arm();
+  const catalog = await arm.catalog(given);
+  const name = text(given, "newName");
+  const others = (await arm.catalogs()).filter(({ id }) => id !== catalog.id);
+  refuseName(others, name);
+  const tags = { ...tagsOf(catalog), [NAME_TAG]: name };
+  const value = row(asTenant(await arm.call<Catalog>("PATCH", catalog.id, { tags })));
+  return { value, text: `Successfully renamed the tenant '${catalog.name}' to '${name}'.` };
+}
 
 export async function claimedAnywhere(
   arm: Arm,
@@ -66,9 +99,10 @@ export async function claimedAnywhere(
   return false;
 }
 
-async function errorReport(context: Context, given: Given, file: string) {
+async function errorReport(context: Context, given: Given, wanted: string | undefined) {
   const arm = await context.arm();
   const catalog = await arm.catalog(given);
+  const file = wanted ?? `AzureSphere_ErrorReport_${catalog.properties.tenantId}.csv`;
   const insights = await arm.list<Record<string, unknown>>(
     `${catalog.id}/listDeviceInsights`,
     "POST",
@@ -84,7 +118,8 @@ async function errorReport(context: Context, given: Given, file: string) {
   return { text: `Error report with ${insights.length} rows written to '${file}'.` };
 }
 
-const NAME: Options = { "!-n, --name <name>": "1 to 50 letters, digits, '_' and '-'" };
+const REPORT_FILE = "the file to write; AzureSphere_ErrorReport_ID.csv if absent";
+const NAME: Options = { "!-n, --name <name>": "1 to 50 letters, digits, spaces, '_' and '-'" };
 
 /** Tenants of `azsphere`. */
 export const tenantEntries: readonly Entry[] = [
@@ -103,9 +138,24 @@ export const tenantEntries: readonly Entry[] = [
     summary: "print all tenants",
     examples: ["", '--query "[].name" --output tsv'],
     async run(context) {
-      const catalogs = await (await context.arm()).catalogs();
-      return { value: catalogs.map((each) => ({ ...row(each), roles: "Administrator" })) };
+      const arm = await context.arm();
+      const me = context.settings.get("user") ?? OWNER;
+      const value = [];
+      for (const catalog of await arm.catalogs()) {
+        const roles = (await rolesIn(arm, catalog)).get(me) ?? [];
+        value.push({ ...row(catalog), roles: roles.join(", ") });
+      }
+      return { value };
     },
+  },
+  {
+    words: "tenant update",
+    only: "azsphere",
+    summary: "give a tenant another name",
+    options: { "!-n, --new-name --name <name>": "1 to 50 letters, digits, spaces, '_' and '-'" },
+    needs: ["cloud"],
+    examples: ['--new-name "Contoso fridges"', "--tenant lab --new-name Contoso"],
+    run: rename,
   },
   {
     words: "tenant select",
@@ -137,28 +187,10 @@ export const tenantEntries: readonly Entry[] = [
     words: "tenant download-error-report",
     only: "azsphere",
     summary: "write what devices reported in the last two weeks, as CSV",
-    options: { "!--destination --output-file --filepath -of <file>": "the file to write" },
+    options: { "--destination --output-file --filepath -of <file>": REPORT_FILE },
     needs: ["cloud"],
-    examples: ["--destination errors.csv"],
-    run: (context, given) => errorReport(context, given, text(given, "destination")),
-  },
-  {
-    words: "role list",
-    only: "azsphere",
-    summary: "print who may do what",
-    needs: ["cloud"],
-    examples: [""],
-    async run(context, given) {
-      const { name } = await (await context.arm()).catalog(given);
-      return { value: [{ tenant: name, name: "lab", roles: "Administrator" }] };
-    },
-  },
-  {
-    words: "show-user",
-    only: "azsphere",
-    summary: "print who is logged in; the lab has one user",
-    examples: [""],
-    run: () => ({ value: { name: "lab" }, text: aligned([["Name", "lab"]]) }),
+    examples: ["", "--destination errors.csv"],
+    run: (context, given) => errorReport(context, given, optional(given, "destination")),
   },
 ];
 
@@ -233,9 +265,9 @@ export const catalogEntries: readonly Entry[] = [
     words: "catalog download-error-report",
     only: "az",
     summary: "write what devices reported in the last two weeks, as CSV",
-    options: { "!--output-file --destination -of <file>": "the file to write" },
+    options: { "--output-file --destination -of <file>": REPORT_FILE },
     needs: ["cloud"],
-    examples: ["--output-file errors.csv -c lab -g lab"],
-    run: (context, given) => errorReport(context, given, text(given, "outputFile")),
+    examples: ["-c lab -g lab", "--output-file errors.csv -c lab -g lab"],
+    run: (context, given) => errorReport(context, given, optional(given, "outputFile")),
   },
 ];
