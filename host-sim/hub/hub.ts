@@ -93,6 +93,8 @@ export function createHub(options: HubOptions): Hub {
   const configurations = createConfigurations(store, clock, {
     twins: () => devices.list().map((device) => twinJson(hub, device)),
     patch: (deviceId, desired) => void twins.patch(deviceId, { desired }),
+    count: (query) => runQuery(hub, query).rows.length,
+    logger,
   });
   const jobs = createJobs(store, clock, {
     targets: (condition) => targetsOf(hub, condition),
@@ -123,6 +125,7 @@ export function createHub(options: HubOptions): Hub {
       c2d.stop();
       feedback.stop();
       jobs.stop();
+      configurations.stop();
     },
   };
   return hub;

@@ -19,7 +19,6 @@ export const leftOutRoutes: ServiceRoutes = Object.fromEntries(
     "POST /digitaltwins/:id/components/:component/commands/:name",
     "POST /devices/:deviceId/files",
     "POST /devices/:deviceId/files/notifications",
-    "POST /configurations/testQueries",
     "GET /messages/serviceBound/filenotifications",
   ].map((route) => [route, ["ServiceConnect", refuse] as const]),
 );
