@@ -12,6 +12,7 @@ export const HUB_ERRORS = {
   ModuleNotFound: [404, 404010],
   ConfigurationNotFound: [404, 404301],
   DeviceNotOnline: [404, 404103],
+  ConsumerGroupNotFound: [404, 404302],
   CertificateNotFound: [404, 404008],
   DeviceAlreadyExists: [409, 409001],
   ModuleAlreadyExistsOnDevice: [409, 409301],

@@ -5,6 +5,7 @@ import { type CloudToDevice, createCloudToDevice, type QueuedMessage } from "./c
 import { type Certificates, createCertificates } from "./certificates.ts";
 import { type Configurations, createConfigurations } from "./configurations.ts";
 import { type Connections, createConnections } from "./connections.ts";
+import { type ConsumerGroups, createConsumerGroups } from "./consumer-groups.ts";
 import { createDevices, type Devices } from "./devices.ts";
 import { createEvents, type Events } from "./events.ts";
 import {
@@ -49,6 +50,7 @@ export interface Hub {
   readonly feedback: Feedback;
   readonly connections: Connections;
   readonly events: Events;
+  readonly consumerGroups: ConsumerGroups;
   readonly configurations: Configurations;
   readonly jobs: Jobs;
   readonly certificates: Certificates;
@@ -111,6 +113,7 @@ export function createHub(options: HubOptions): Hub {
     feedback,
     connections,
     events,
+    consumerGroups: createConsumerGroups(store),
     configurations,
     jobs,
     settings,

@@ -50,7 +50,7 @@ export function createListeners(options: ListenerOptions): Listeners {
     registrations: dps && createRegistrationEndpoint(dps),
     transportClock,
   });
-  const amqp = createAmqpAcceptor(hub);
+  const amqp = createAmqpAcceptor(hub, transportClock);
   const webSockets = createWebSockets(mqtt, amqp);
   const { onUpgrade } = webSockets;
   const groups = routeGroups(hub, dps);
