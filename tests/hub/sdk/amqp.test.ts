@@ -156,9 +156,11 @@ function eventHub(lab: RedirectedHub, group = "$Default", entity = "contoso") {
   return new EventHubConsumerClient(group, text, { retryOptions: { maxRetries: 0 } });
 }
 
+const SENDER = { deviceId: "a", annotations: {} };
+
 function append(lab: RedirectedHub, text: string, systemProperties: Record<string, string> = {}) {
   const body = Buffer.from(text).toString("base64");
-  return lab.hub.events.append({ deviceId: "a", body, properties: {}, systemProperties });
+  return lab.hub.events.append({ sender: SENDER, body, properties: {}, systemProperties });
 }
 
 /** Reads the partition of device `a` until `count` events have come or an error has. */
@@ -286,7 +288,7 @@ test("a filter that is not known is refused", async ({ lab }) => {
 
 test("a reader that grants credit and does not read fills no memory", async ({ lab }) => {
   const body = Buffer.alloc(100_000).toString("base64");
-  const message = { deviceId: "a", body, properties: {}, systemProperties: {} };
+  const message = { sender: SENDER, body, properties: {}, systemProperties: {} };
   await Promise.all(Array.from({ length: 400 }, () => lab.hub.events.append(message)));
   const { connection, socket } = await dialAmqp(lab);
   await put(connection, tokenOf(lab, {}));
