@@ -47,7 +47,7 @@ export function createListeners(options: ListenerOptions): Listeners {
   const at = (name: ListenerName) => ({ host, port: ports[name] ?? 0 });
   const mqtt = createAcceptor({
     hubs: dps?.hubs ?? [hub],
-    registrations: dps && createRegistrationEndpoint(dps),
+    registrations: dps && createRegistrationEndpoint(dps, transportClock),
     transportClock,
   });
   const amqp = createAmqpAcceptor(hub, transportClock);

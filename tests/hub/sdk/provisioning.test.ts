@@ -3,11 +3,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { IotHubClient } from "@azure/arm-iothub";
 import azureProvisioning from "azure-iot-provisioning-device";
-import provisioningHttp from "azure-iot-provisioning-device-http";
 import provisioningMqtt from "azure-iot-provisioning-device-mqtt";
 import provisioningService from "azure-iot-provisioning-service";
 import azureSymmetric from "azure-iot-security-symmetric-key";
-import azureX509 from "azure-iot-security-x509";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { derivedKey } from "../../../host-sim/hub/dps/attestation.ts";
@@ -20,6 +18,14 @@ import {
   parseCertificate,
 } from "../../../host-sim/pki/index.ts";
 import { openMemoryStore } from "../../../host-sim/store/index.ts";
+import {
+  type Assigned,
+  addGroup,
+  DEVICE,
+  groupBody,
+  register,
+  service,
+} from "./provisioning-support.ts";
 import {
   bodyOf,
   DPS_DEVICE_NAME,
@@ -40,48 +46,6 @@ test.before.each(async (context) => {
 test.after.each(async ({ lab }) => {
   await lab.stop();
 });
-
-const DEVICE = "0123456789abcdef".repeat(8);
-
-interface Assigned {
-  readonly assignedHub: string;
-  readonly deviceId: string;
-  readonly substatus: string;
-  readonly payload?: unknown;
-}
-
-interface RegisterOptions {
-  readonly id?: string;
-  readonly scope?: string;
-  readonly http?: boolean;
-  readonly certificate?: { readonly cert: string; readonly key: string };
-  readonly payload?: unknown;
-}
-
-/** Registers as a device does, with the official client. */
-async function register(lab: RedirectedHub, options: RegisterOptions = {}): Promise<Assigned> {
-  const { id = DEVICE, scope = lab.dps.idScope, http, payload } = options;
-  const certificate = options.certificate ?? makeLeaf(lab.authority, id, lab.clock.now());
-  const client = ProvisioningDeviceClient.create(
-    DPS_DEVICE_NAME,
-    scope,
-    (http ? new provisioningHttp.Http() : new provisioningMqtt.Mqtt()) as never,
-    new azureX509.X509Security(id, certificate) as never,
-  );
-  if (payload !== undefined) client.setProvisioningPayload(payload as never);
-  return (await client.register()) as unknown as Assigned;
-}
-
-const groupBody = (lab: RedirectedHub, more: object = {}) => ({
-  attestation: {
-    type: "x509",
-    x509: { signingCertificates: { primary: { certificate: lab.authority.certificate } } },
-  },
-  ...more,
-});
-
-const addGroup = (lab: RedirectedHub, more: object = {}, id = "group") =>
-  lab.dps.groups.put(id, groupBody(lab, more) as never, undefined);
 
 test("a device of an enrollment group is assigned over MQTT, with a 128-digit id", async ({
   lab,
@@ -281,7 +245,7 @@ async function assignOnce(dps: ReturnType<typeof createDps>, lab: RedirectedHub,
   const credentials = { leaf, presented: [], token: "", registrationId: id };
   const { operationId } = dps.register(credentials, undefined).body as { operationId: string };
   await new Promise((resolve) => setImmediate(resolve));
-  const state = dps.operation(id, operationId).body.registrationState;
+  const state = dps.operation(credentials, operationId).body.registrationState;
   return state as unknown as Assigned;
 }
 
@@ -328,9 +292,6 @@ test("without updateHubAssignment a device stays where it is", async ({ lab }) =
   assert.is((await assignOnce(dps, lab, "d")).assignedHub, lab.hub.hostName);
   second.stop();
 });
-
-const service = (lab: RedirectedHub) =>
-  ProvisioningServiceClient.fromConnectionString(lab.dps.connectionString);
 
 test("the service client makes, reads, changes and deletes a group", async ({ lab }) => {
   const client = service(lab);
