@@ -84,6 +84,12 @@ export function createLimits(clock: Clock, logger: Logger, options: LimitOptions
 
   return {
     options,
+    /** Messages of this day, and how many the tier has; none without a tier. */
+    today(): { readonly spent: number; readonly allowed: number } | undefined {
+      if (!options) return undefined;
+      const isToday = Math.floor(clock.now() / 86_400_000) === day;
+      return { spent: isToday ? spent : 0, allowed: DAILY[options.tier][0] * options.units };
+    },
     /** How often each limit was passed. */
     counts: (): Readonly<Record<string, number>> => Object.fromEntries(counted),
     /** @throws HubError ThrottlingException, when limits are enforced */

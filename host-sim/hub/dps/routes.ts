@@ -215,6 +215,8 @@ export function managedDps(dps: Dps): ManagedResource {
     name: "spherule-dps",
     type: "Microsoft.Devices/provisioningServices",
     certificates: dps.certificates,
+    keysAt: "keys",
+    sku: () => ({ name: "S1", tier: "Standard", capacity: 1 }),
     keys: () => [
       {
         keyName: "provisioningserviceowner",

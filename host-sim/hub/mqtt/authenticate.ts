@@ -173,7 +173,7 @@ function isWithin(resource: string, given: string, hostName: string): boolean {
 
 function devicePolicyKeys(hub: Hub, name: string): string[] {
   const policy = hub.policies.find(name);
-  return policy?.permissions.includes("DeviceConnect") ? [policy.key] : [];
+  return policy?.permissions.includes("DeviceConnect") ? [policy.key, policy.secondaryKey] : [];
 }
 
 function problemWithThumbprint(

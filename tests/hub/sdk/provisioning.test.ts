@@ -1,7 +1,6 @@
 // deadline: 40 s
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { IotHubClient } from "@azure/arm-iothub";
 import azureProvisioning from "azure-iot-provisioning-device";
 import provisioningMqtt from "azure-iot-provisioning-device-mqtt";
 import provisioningService from "azure-iot-provisioning-service";
@@ -375,81 +374,6 @@ test("a service client with a wrong key is UnauthorizedError", async ({ lab }) =
     ProvisioningServiceClient.fromConnectionString(text).getEnrollmentGroup("g"),
   );
   assert.is(error.name, "UnauthorizedError");
-});
-
-/** The management SDK, with a credential that the lab takes. */
-function management() {
-  const token = { token: "lab", expiresOnTimestamp: Date.now() + 3_600_000 };
-  return new IotHubClient({ getToken: async () => token }, "00000000-0000-0000-0000-000000000001");
-}
-
-const base64 = (pem: string) => Buffer.from(pem).toString("base64");
-
-test("@azure/arm-iothub uploads a CA, gets a code and proves possession", async ({ lab }) => {
-  const { certificates } = management();
-  const authority = makeAuthority(lab.clock, "Second CA");
-  const at = ["group", "contoso", "second"] as const;
-  const properties = { certificate: base64(authority.certificate) };
-  const made = await certificates.createOrUpdate(...at, { properties });
-  assert.is(made.properties?.isVerified, false);
-  const withCode = await certificates.generateVerificationCode(...at, made.etag ?? "");
-  const code = (withCode.properties as { verificationCode?: string }).verificationCode ?? "";
-  assert.match(code, /^[0-9A-F]{48}$/);
-  const proof = base64(makeLeaf(authority, code, lab.clock.now()).cert);
-  const verified = await certificates.verify(...at, withCode.etag ?? "", { certificate: proof });
-  assert.is(verified.properties?.isVerified, true);
-  const client = await lab.dial({
-    ...lab.device("roll-over"),
-    ...makeLeaf(authority, "roll-over", lab.clock.now()),
-  });
-  assert.ok(client.connected, "two verified authorities serve at once");
-});
-
-test("@azure/arm-iothub: a proof by another authority is refused", async ({ lab }) => {
-  const { certificates } = management();
-  const authority = makeAuthority(lab.clock, "Second CA");
-  const at = ["group", "contoso", "second"] as const;
-  const properties = { certificate: base64(authority.certificate) };
-  await certificates.createOrUpdate(...at, { properties });
-  const code = lab.hub.certificates.generateVerificationCode("second");
-  const certificate = base64(makeLeaf(lab.authority, code, lab.clock.now()).cert);
-  await errorOf(certificates.verify(...at, "*", { certificate }));
-  assert.is(lab.hub.certificates.get("second").isVerified, false);
-});
-
-test("@azure/arm-iothub: a leaf is refused, and overwriting needs an etag", async ({ lab }) => {
-  const { certificates } = management();
-  const { cert } = makeLeaf(lab.authority, "x", lab.clock.now());
-  await errorOf(
-    certificates.createOrUpdate("g", "contoso", "leaf", {
-      properties: { certificate: base64(cert) },
-    }),
-  );
-  const properties = { certificate: base64(lab.authority.certificate) };
-  await errorOf(certificates.createOrUpdate("g", "contoso", "ca", { properties }));
-});
-
-test("@azure/arm-iothub lists and deletes certificates, and a deleted CA lets nobody in", async ({
-  lab,
-}) => {
-  const { certificates } = management();
-  const list = await certificates.listByIotHub("g", "contoso");
-  assert.equal(
-    list.value?.map((each) => each.name),
-    ["ca"],
-  );
-  await certificates.delete("g", "contoso", "ca", list.value?.[0]?.etag ?? "");
-  const error = await errorOf(lab.dial(lab.device("late")));
-  assert.is((error as Error & { code: number }).code, 5);
-});
-
-test("@azure/arm-iothub reads the hub and its keys", async ({ lab }) => {
-  const { iotHubResource } = management();
-  const hub = await iotHubResource.get("g", "contoso");
-  assert.is(hub.properties?.hostName, lab.hub.hostName);
-  const names: (string | undefined)[] = [];
-  for await (const key of iotHubResource.listKeys("g", "contoso")) names.push(key.keyName);
-  assert.ok(names.includes("iothubowner"));
 });
 
 test.run();
