@@ -100,7 +100,10 @@ function provision(
   if (hub.devices.find(deviceId)) {
     hub.devices.update(request, "*");
     if (!moved) return "initialAssignment";
-  } else hub.devices.create(request);
+  } else {
+    hub.limits.takeDevice(() => hub.devices.list().length);
+    hub.devices.create(request);
+  }
   const twin = moved && enrollment.migrateDeviceData ? moved.twins.get(deviceId) : undefined;
   const desired = isObject(initialTwin.properties) ? initialTwin.properties.desired : undefined;
   if (twin) {

@@ -51,6 +51,7 @@ export function jobRoutes(hub: Hub): ServiceRoutes {
       "RegistryWrite",
       ({ parameters, headers, json }) => {
         const id = parameters.id as string;
+        hub.limits.take("configurations");
         configurations.put(id, asObject(json()), ifMatch(headers["if-match"]));
         return configuration(id);
       },
@@ -58,6 +59,7 @@ export function jobRoutes(hub: Hub): ServiceRoutes {
     "DELETE /configurations/:id": [
       "RegistryWrite",
       ({ parameters, headers }) => {
+        hub.limits.take("configurations");
         configurations.delete(parameters.id as string, ifMatch(headers["if-match"]));
         return { status: 204 };
       },
@@ -104,6 +106,7 @@ function testQueries(hub: Hub, body: unknown): HttpAnswer {
 function createJob(hub: Hub, request: HttpRequest) {
   const body = asObject(request.json());
   const { type, queryCondition, updateTwin, cloudToDeviceMethod } = body;
+  hub.limits.take("jobs");
   if (type !== "scheduleDeviceMethod" && type !== "scheduleUpdateTwin") {
     throw new HubError("ArgumentInvalid", `The job type ${JSON.stringify(type)} is not known`);
   }

@@ -98,7 +98,12 @@ function createOrUpdate(hub: Hub, request: HttpRequest): Device {
   }
   const wanted = requestFrom({ ...body, ...request.parameters });
   const etag = ifMatch(request.headers["if-match"]);
-  return etag === undefined ? hub.devices.create(wanted) : hub.devices.update(wanted, etag);
+  return etag === undefined ? create(hub, wanted) : hub.devices.update(wanted, etag);
+}
+
+function create(hub: Hub, wanted: DeviceRequest): Device {
+  if (wanted.moduleId === undefined) hub.limits.takeDevice(() => hub.devices.list().length);
+  return hub.devices.create(wanted);
 }
 
 function requestFrom(body: JsonObject): DeviceRequest {
@@ -148,7 +153,7 @@ function runChange(hub: Hub, change: JsonObject): void {
   const etag = ifMatch(String(change.eTag ?? change.etag ?? ""));
   switch (String(change.importMode ?? "create").toLowerCase()) {
     case "create":
-      hub.devices.create(request);
+      create(hub, request);
       return;
     case "update":
       hub.devices.update(request, "*");
@@ -158,7 +163,7 @@ function runChange(hub: Hub, change: JsonObject): void {
       return;
     case "createorupdate":
       if (hub.devices.find(idOf(request))) hub.devices.update(request, "*");
-      else hub.devices.create(request);
+      else create(hub, request);
       return;
     case "delete":
       hub.devices.delete(idOf(request));
