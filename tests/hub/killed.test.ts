@@ -263,7 +263,7 @@ async function killAtRandom(folder: string): Promise<void> {
     child.once("close", (_code, signal) => resolve(signal)),
   );
   const log = join(folder, "log");
-  const enough = 300 + Math.random() * 6_000;
+  const enough = 300 + Math.random() * 2_500;
   while (statSync(log).size < enough && child.exitCode === null) {
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 3));
   }
@@ -310,7 +310,7 @@ test("are whole after a SIGKILL at any moment, with all that was done", async ()
     await opened.hub.stop();
     await store.close();
   }
-  assert.ok(done > 100, `${done} operations were done`);
+  assert.ok(done > 60, `${done} operations were done`);
   assert.ok(kinds.size >= 11, [...kinds].join(" "));
   rmSync(folder, { recursive: true });
 });
