@@ -49,6 +49,16 @@ const pick = <Item>(list: readonly Item[]): Item =>
 const DEVICES = ["a", "b", "c"];
 const authority = makeAuthority(new SteppedClock(), "CA under test");
 
+/** Ids of all messages of a device, also of those that a kill left locked. */
+function queueOf({ store }: Opened["hub"], id: string): string[] {
+  const entries = store.entries<{ messageId: string }>(`hub/c2d/${id}/`);
+  return [...entries].map(([, { messageId }]) => messageId);
+}
+
+const feedbackAfter = ({ store }: Opened["hub"], more: number): Changes => ({
+  feedback: String([...store.entries("hub/feedback/")].length + more),
+});
+
 /** Operations, each made for its turn `n`; those that make no sense now are left out. */
 const MAKERS: readonly ((opened: Opened, n: number) => Operation | undefined)[] = [
   ({ hub }, n) => {
@@ -63,8 +73,12 @@ const MAKERS: readonly ((opened: Opened, n: number) => Operation | undefined)[] 
   ({ hub }) => {
     const id = pick(DEVICES);
     if (!hub.devices.find(id) || Math.random() < 0.5) return undefined;
-    const changes = { [`device/${id}`]: "", [`twin/${id}`]: "", [`reported/${id}`]: "" };
-    return { changes: { ...changes, [`queue/${id}`]: "" }, run: () => hub.devices.delete(id) };
+    const gone = { [`device/${id}`]: "", [`twin/${id}`]: "", [`reported/${id}`]: "" };
+    const feedback = feedbackAfter(hub, queueOf(hub, id).length);
+    return {
+      changes: { ...gone, ...feedback, [`queue/${id}`]: "" },
+      run: () => hub.devices.delete(id),
+    };
   },
   ({ hub }, n) => {
     const id = pick(DEVICES);
@@ -85,21 +99,20 @@ const MAKERS: readonly ((opened: Opened, n: number) => Operation | undefined)[] 
   ({ hub }, n) => {
     const id = pick(DEVICES);
     if (!hub.devices.find(id) || hub.c2d.count(id) > 5) return undefined;
-    const queue = [...hub.c2d.waiting(id).map(({ messageId }) => messageId), n];
+    const message = { body: Buffer.from("x"), messageId: String(n), ack: "full" } as const;
     return {
-      changes: { [`queue/${id}`]: queue.join(" ") },
-      run: () =>
-        hub.c2d.enqueue(id, { body: Buffer.from("x"), messageId: String(n), expires: soon(hub) }),
+      changes: { [`queue/${id}`]: [...queueOf(hub, id), n].join(" ") },
+      run: () => hub.c2d.enqueue(id, { ...message, expires: hub.clock.now() + 86_400_000 }),
     };
   },
   ({ hub }) => {
     const id = pick(DEVICES);
-    const [first, ...rest] = hub.c2d.waiting(id);
+    const [first] = hub.c2d.waiting(id);
     if (!first) return undefined;
-    const queue = rest.map(({ messageId }) => messageId).join(" ");
+    const queue = queueOf(hub, id).filter((messageId) => messageId !== first.messageId);
     return {
-      changes: { [`queue/${id}`]: queue },
-      run: () => hub.c2d.complete(id, hub.c2d.lock(id, first)),
+      changes: { [`queue/${id}`]: queue.join(" "), ...feedbackAfter(hub, 1) },
+      run: () => hub.c2d.complete(id, hub.c2d.receive(id)?.token ?? ""),
     };
   },
   ({ hub, dps }, n) => {
@@ -199,23 +212,19 @@ const MAKERS: readonly ((opened: Opened, n: number) => Operation | undefined)[] 
   },
 ];
 
-const soon = (hub: Opened["hub"]) => hub.clock.now() + 86_400_000;
-
 /** All subjects as a hub that opens the store finds them. */
 function observe({ hub, dps }: Opened): Changes {
   const seen: Changes = {
     settings: String(hub.settings.get().maxDeliveryCount),
     group: hub.consumerGroups.find("mine") ?? "",
+    ...feedbackAfter(hub, 0),
   };
   for (const id of DEVICES) {
     const { tags, desired, reported } = hub.twins.get(id);
     seen[`device/${id}`] = hub.devices.find(id)?.statusReason ?? "";
     seen[`twin/${id}`] = tags.n === undefined ? "" : `${tags.n} ${desired.values.n}`;
     seen[`reported/${id}`] = String(reported.values.n ?? "");
-    seen[`queue/${id}`] = hub.c2d
-      .waiting(id)
-      .map(({ messageId }) => messageId)
-      .join(" ");
+    seen[`queue/${id}`] = queueOf(hub, id).join(" ");
   }
   for (const [room, { certificates }] of Object.entries({ hub, dps })) {
     for (const { name, isVerified } of certificates.list()) {
@@ -315,7 +324,7 @@ test("are whole after a SIGKILL at any moment, with all that was done", async ()
   rmSync(folder, { recursive: true });
 });
 
-const DEFAULTS: Changes = { settings: "10" };
+const DEFAULTS: Changes = { settings: "10", feedback: "0" };
 
 const folder = process.env[FOLDER];
 if (folder === undefined) test.run();
