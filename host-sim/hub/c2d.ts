@@ -5,7 +5,12 @@ import { HubError } from "./errors.ts";
 import type { FeedbackStatus } from "./feedback.ts";
 import type { Settings } from "./settings.ts";
 
-export type Acknowledgement = "none" | "positive" | "negative" | "full";
+const ACKNOWLEDGEMENTS = ["none", "positive", "negative", "full"] as const;
+export type Acknowledgement = (typeof ACKNOWLEDGEMENTS)[number];
+
+export function isAcknowledgement(value: unknown): value is Acknowledgement {
+  return ACKNOWLEDGEMENTS.some((each) => each === value);
+}
 
 /** A cloud-to-device message that waits for its device. */
 export interface QueuedMessage {

@@ -1,6 +1,6 @@
 import type { Delivery, Message } from "rhea";
 import { messageOf } from "../../errors.ts";
-import type { Acknowledgement } from "../c2d.ts";
+import { type Acknowledgement, isAcknowledgement } from "../c2d.ts";
 import { idOf } from "../devices.ts";
 import { HubError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
@@ -54,8 +54,8 @@ function queue(hub: Hub, message: Message): void {
 }
 
 function acknowledgementOf(value: unknown): Acknowledgement {
-  if (value === undefined || value === null || value === "none") return "none";
-  if (value === "positive" || value === "negative" || value === "full") return value;
+  if (value === undefined || value === null) return "none";
+  if (isAcknowledgement(value)) return value;
   throw new HubError("ArgumentInvalid", `iothub-ack is none, positive, negative or full`);
 }
 

@@ -129,12 +129,15 @@ function enrollmentFrom(
   };
 }
 
-/** A client that changes an enrollment sends back what it read, where certificates are left out. */
+/** A client that changes an enrollment sends back what it read, without certificates and keys. */
 function attestationOf(body: JsonObject, kind: Kind, before: Enrollment | undefined): Attestation {
   if (before && JSON.stringify(body.attestation ?? null).includes('"info"')) {
     return before.attestation;
   }
-  const bare = isObject(body.attestation) && body.attestation.symmetricKey === undefined;
+  const { type = "symmetricKey", symmetricKey } = isObject(body.attestation)
+    ? body.attestation
+    : { type: null };
+  const bare = type === "symmetricKey" && symmetricKey === undefined;
   if (before?.attestation.type === "symmetricKey" && bare) return before.attestation;
   return attestationFrom(body.attestation, kind);
 }
