@@ -274,6 +274,37 @@ test("security messages go past the readers of the endpoint", async ({ lab }) =>
   assert.is((await readEvents(eventHub(lab), 1))[0]?.body, 2);
 });
 
+test("feedback that a reader did not accept comes to the next one", async ({ lab }) => {
+  lab.hub.c2d.enqueue("a", { body: Buffer.from("x"), messageId: "m", ack: "full" });
+  lab.hub.c2d.take("a");
+  const kept = () => [...lab.hub.store.entries("hub/feedback/")].length;
+  const read = async (accept: boolean) => {
+    const { connection, socket } = await dialAmqp(lab);
+    await put(connection, tokenOf(lab, { expiry: 3600 }));
+    const source = "/messages/serviceBound/feedback";
+    const receiver = connection.open_receiver({ source, autoaccept: false });
+    let context: EventContext | undefined;
+    receiver.on("message", (each: EventContext) => {
+      context = each;
+    });
+    while (!context) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      lab.clock.advance(15_001);
+    }
+    if (accept) {
+      context.delivery?.accept();
+      while (kept() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    // As when the reader's process dies.
+    hangUp(socket);
+    const { body } = context.message as unknown as { body: { content: Buffer } };
+    return JSON.parse(String(body.content))[0].originalMessageId;
+  };
+  assert.is(await read(false), "m");
+  assert.is(kept(), 1);
+  assert.is(await read(true), "m");
+});
+
 test("a filter that is not known is refused", async ({ lab }) => {
   const { connection, socket } = await dialAmqp(lab);
   await put(connection, tokenOf(lab, {}));
@@ -287,9 +318,9 @@ test("a filter that is not known is refused", async ({ lab }) => {
 });
 
 test("a reader that grants credit and does not read fills no memory", async ({ lab }) => {
-  const body = Buffer.alloc(100_000).toString("base64");
+  const body = Buffer.alloc(150_000).toString("base64");
   const message = { sender: SENDER, body, properties: {}, systemProperties: {} };
-  await Promise.all(Array.from({ length: 400 }, () => lab.hub.events.append(message)));
+  await Promise.all(Array.from({ length: 150 }, () => lab.hub.events.append(message)));
   const { connection, socket } = await dialAmqp(lab);
   await put(connection, tokenOf(lab, {}));
   const before = process.memoryUsage().arrayBuffers;
@@ -300,14 +331,14 @@ test("a reader that grants credit and does not read fills no memory", async ({ l
   await once(reader, "receiver_open");
   reader.add_credit(1_000);
   socket.pause();
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await new Promise((resolve) => setTimeout(resolve, 300));
   const grown = process.memoryUsage().arrayBuffers - before;
-  assert.ok(grown < 20_000_000, `${grown} bytes wait for a reader that does not read`);
+  assert.ok(grown < 12_000_000, `${grown} bytes wait for a reader that does not read`);
   let come = 0;
   const all = new Promise<void>((resolve) => {
     reader.on("message", () => {
       come += 1;
-      if (come === 400) resolve();
+      if (come === 150) resolve();
     });
   });
   socket.resume();
