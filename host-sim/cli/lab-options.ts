@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { CompilerProcess } from "../compiler/process.ts";
 import { LabError } from "../errors.ts";
-import type { Tier } from "../hub/limits.ts";
+import { TIERS, type Tier } from "../hub/limits.ts";
 import type { Target } from "../lab/app-image.ts";
 import { MOST_DEVICES, MOST_HUB_PROCESSES } from "../lab/device-count.ts";
 import type { Body } from "../lab/native-build.ts";
@@ -62,7 +62,7 @@ export function withLabOptions(command: Command): Command {
     .option("--mqtt-port <port>", "the hub's port; any free one if absent", wholeNumber(0, 65_535))
     .option("--https-port <port>", "its HTTPS and WebSocket port", wholeNumber(0, 65_535))
     .option("--amqp-port <port>", "its AMQP port", wholeNumber(0, 65_535))
-    .addOption(new Option("--tier <tier>", "the hub's tier").choices(["F1", "S1", "S2", "S3"]))
+    .addOption(new Option("--tier <tier>", "the hub's tier").choices(TIERS))
     .option("--units <count>", "how many units of the tier", wholeNumber(1, 200))
     .option("--enforce-limits", "refuse what is over the tier's throttles and quota")
     .option(

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { LabError, messageOf } from "../errors.ts";
 import { OUTPUT_FORMATS } from "./output.ts";
@@ -32,6 +33,27 @@ export function parseJson(text: string, what: string): unknown {
       "json-invalid",
       `${what} is no JSON: ${messageOf(error)}.`,
       `Quote it for the shell, for example '{"name":1}' or '"text"'.`,
+    );
+  }
+}
+
+/** JSON that a user typed, or that stands in the file that was named. */
+export function parseJsonOrFile(text: string, what: string): unknown {
+  if (/^\s*[[{"\d-]/.test(text) || ["true", "false", "null"].includes(text.trim())) {
+    return parseJson(text, what);
+  }
+  return parseJson(readGiven(text).toString("utf8"), `The file ${text}`);
+}
+
+/** @throws LabError file-unreadable */
+export function readGiven(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new LabError(
+      "file-unreadable",
+      `The file ${file} cannot be read: ${messageOf(error)}.`,
+      "Check its name.",
     );
   }
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { IncomingHttpHeaders } from "node:http";
 import { type RequestOptions, request } from "node:https";
 import { LabError } from "../errors.ts";
 import { shortName } from "../hub/names.ts";
@@ -13,10 +14,15 @@ export interface RestRequest {
 }
 
 /** Calls one of the lab's services as any client does: real TLS, real name, a token. */
-export type Rest = <T>(method: Method, path: string, request?: RestRequest) => Promise<T>;
+export interface Rest {
+  <T>(method: Method, path: string, request?: RestRequest): Promise<T>;
+  /** All rows of a query, page by page; at most `most`. */
+  rows<T>(path: string, query: string, most?: number): Promise<T[]>;
+}
 
 /** Commands run at any time of the lab's clock; their tokens do not end before it. */
 const EXPIRY_SECONDS = Date.UTC(2100, 0, 1) / 1000;
+const LARGEST_PAGE = 1000;
 const HUB_API = "2021-04-12";
 const DPS_API = "2021-10-01";
 const MANAGEMENT_API = "2023-06-30";
@@ -39,8 +45,7 @@ export function managementRest(lab: LabContext, resource: "hub" | "dps"): Rest {
   const name = shortName(lab.endpoints.hub.hostName);
   const type = resource === "hub" ? `IotHubs/${name}` : "provisioningServices/spherule-dps";
   const base = `/subscriptions/lab/resourceGroups/lab/providers/Microsoft.Devices/${type}`;
-  const call = rest(lab, "management.azure.com", MANAGEMENT_API, "Bearer lab");
-  return (method, path, given) => call(method, base + path, given);
+  return rest(lab, "management.azure.com", MANAGEMENT_API, "Bearer lab", base);
 }
 
 /** The fields of a connection string. */
@@ -58,14 +63,20 @@ function tokenFrom(connectionString: string): string {
   return createSasToken(HostName, SharedAccessKey, EXPIRY_SECONDS, SharedAccessKeyName);
 }
 
-function rest(lab: LabContext, servername: string, version: string, authorization: string): Rest {
+function rest(
+  lab: LabContext,
+  servername: string,
+  version: string,
+  authorization: string,
+  base = "",
+): Rest {
   const { address, httpsPort } = lab.endpoints.hub;
   const ca = readFileSync(lab.endpoints.caFile);
-  return async <T>(method: Method, path: string, given: RestRequest = {}) => {
+  const call = (method: Method, path: string, given: RestRequest = {}) => {
     const separator = path.includes("?") ? "&" : "?";
     const options: RequestOptions = {
       ...{ host: address, port: httpsPort, servername, ca, method, agent: false },
-      path: `${path}${separator}api-version=${version}`,
+      path: `${base}${path}${separator}api-version=${version}`,
       headers: {
         host: servername,
         authorization,
@@ -73,19 +84,40 @@ function rest(lab: LabContext, servername: string, version: string, authorizatio
         ...given.headers,
       },
     };
-    return (await send(options, given.body)) as T;
+    return send(options, given.body);
   };
+  const one = async <T>(method: Method, path: string, given?: RestRequest) =>
+    (await call(method, path, given)).body as T;
+  const rows = async <T>(path: string, query: string, most = Number.POSITIVE_INFINITY) => {
+    const all: T[] = [];
+    let token: string | undefined;
+    do {
+      const size = String(Math.min(LARGEST_PAGE, most - all.length));
+      const headers: Record<string, string> = { "x-ms-max-item-count": size };
+      if (token !== undefined) headers["x-ms-continuation"] = token;
+      const answer = await call("POST", path, { body: { query }, headers });
+      all.push(...(answer.body as T[]));
+      token = answer.headers["x-ms-continuation"] as string | undefined;
+    } while (token !== undefined && all.length < most);
+    return all;
+  };
+  return Object.assign(one, { rows });
 }
 
-function send(options: RequestOptions, body: unknown): Promise<unknown> {
+interface RestAnswer {
+  readonly body: unknown;
+  readonly headers: IncomingHttpHeaders;
+}
+
+function send(options: RequestOptions, body: unknown): Promise<RestAnswer> {
   return new Promise((resolve, reject) => {
     const asked = request(options, async (response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of response) chunks.push(chunk);
       const text = Buffer.concat(chunks).toString("utf8");
-      const status = response.statusCode ?? 0;
-      if (status < 300) resolve(text === "" ? undefined : JSON.parse(text));
-      else reject(refusal(status, text));
+      const { statusCode: status = 0, headers } = response;
+      if (status >= 300) reject(refusal(status, text));
+      else resolve({ body: text === "" ? undefined : JSON.parse(text), headers });
     });
     asked.on("error", reject);
     asked.end(body === undefined ? undefined : JSON.stringify(body));

@@ -5,7 +5,12 @@ import { HubError } from "./errors.ts";
 import type { FeedbackStatus } from "./feedback.ts";
 import type { Settings } from "./settings.ts";
 
-export type Acknowledgement = "none" | "positive" | "negative" | "full";
+const ACKNOWLEDGEMENTS = ["none", "positive", "negative", "full"] as const;
+export type Acknowledgement = (typeof ACKNOWLEDGEMENTS)[number];
+
+export function isAcknowledgement(value: unknown): value is Acknowledgement {
+  return ACKNOWLEDGEMENTS.some((each) => each === value);
+}
 
 /** A cloud-to-device message that waits for its device. */
 export interface QueuedMessage {
@@ -245,8 +250,13 @@ export function createCloudToDevice(store: Store, clock: Clock, options: CloudTo
 }
 
 function requireAcceptable(request: MessageRequest, now: number): void {
-  const { expires } = request;
-  if (sizeOf(request) > MAX_BYTES) {
+  const { body, expires } = request;
+  const texts = textsOf(request);
+  // Half a surrogate pair cannot be written in UTF-8: the message would stick in its queue.
+  if (texts.some((text) => Buffer.from(text).toString() !== text)) {
+    throw new HubError("ArgumentInvalid", "A text of the message is no Unicode");
+  }
+  if (texts.reduce((sum, text) => sum + Buffer.byteLength(text), body.length) > MAX_BYTES) {
     throw new HubError("MessageTooLarge", `A message to a device has at most ${MAX_BYTES} bytes`);
   }
   if (expires === undefined) return;
@@ -255,10 +265,10 @@ function requireAcceptable(request: MessageRequest, now: number): void {
   }
 }
 
-/** The body, the values of system properties, names and values of application properties. */
-function sizeOf({ body, properties = {}, ...system }: MessageRequest): number {
+/** Values of system properties, names and values of application properties: they count too. */
+function textsOf({ properties = {}, ...system }: MessageRequest): string[] {
   const { messageId, correlationId, userId, contentType, contentEncoding } = system;
   const texts = [messageId, correlationId, userId, contentType, contentEncoding];
   for (const [name, value] of Object.entries(properties)) texts.push(name, value);
-  return texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ""), body.length);
+  return texts.filter((text) => text !== undefined);
 }

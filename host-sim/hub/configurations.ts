@@ -1,4 +1,5 @@
-import type { Clock } from "../clock/index.ts";
+import type { Clock, TimerHandle } from "../clock/index.ts";
+import type { Logger } from "../log.ts";
 import type { Store } from "../store/index.ts";
 import { newEtag } from "./devices.ts";
 import { HubError } from "./errors.ts";
@@ -24,13 +25,20 @@ export interface ConfigurationTargets {
   /** Twins of all devices, as queries see them. */
   twins(): readonly JsonObject[];
   patch(deviceId: string, desired: JsonObject): void;
+  /** How many rows a query has. @throws HubError ArgumentInvalid */
+  count(query: string): number;
+  readonly logger: Logger;
 }
+
+/** How often the service looks which devices a condition means by now. */
+const INTERVAL_MS = 300_000;
 
 export type Configurations = ReturnType<typeof createConfigurations>;
 
 /** Automatic device management: desired properties for all devices that a condition means. */
 export function createConfigurations(store: Store, clock: Clock, targets: ConfigurationTargets) {
   const key = (id: string) => `hub/configurations/${id}`;
+  let timer: TimerHandle | undefined;
   const appliedKey = (deviceId: string) => `hub/applied-configurations/${deviceId}`;
 
   function get(id: string): Configuration {
@@ -65,9 +73,39 @@ export function createConfigurations(store: Store, clock: Clock, targets: Config
       const chosen = chosenFor(twin);
       const mark = chosen ? `${chosen.id}/${chosen.etag}` : "";
       if ((store.get<string>(appliedKey(deviceId)) ?? "") === mark) continue;
+      if (chosen) apply(chosen, deviceId);
+      // After the change: a kill in between only has it applied twice.
       store.put(appliedKey(deviceId), mark);
-      if (chosen) targets.patch(deviceId, desiredFrom(chosen.content));
     }
+  }
+
+  /** What does not fit one device's twin does not keep the others from theirs. */
+  function apply({ id, content }: Configuration, deviceId: string): void {
+    try {
+      targets.patch(deviceId, desiredFrom(content));
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error;
+      targets.logger.warn(`configuration ${id} does not fit ${deviceId}: ${error.message}`);
+    }
+  }
+
+  /** Looks again and again as long as there are configurations. */
+  function watch(): void {
+    clock.clearTimer(timer);
+    timer = undefined;
+    if (list().length === 0) return;
+    timer = clock.setTimer(INTERVAL_MS, () => {
+      reconcile();
+      watch();
+    });
+  }
+
+  function requireEtag(before: Configuration | undefined, etag: string | undefined): void {
+    if (!before || etag === undefined || etag === "*" || etag === before.etag) return;
+    throw new HubError(
+      "PreconditionFailed",
+      `The configuration ${before.id} was changed meanwhile`,
+    );
   }
 
   return {
@@ -84,30 +122,48 @@ export function createConfigurations(store: Store, clock: Clock, targets: Config
       );
       return { targetedCount: twins.length, appliedCount: applied.length };
     },
+    /** The rows that each of its own queries has by now. */
+    metrics({ metrics }: Configuration): JsonObject {
+      const queries = isObject(metrics.queries) ? metrics.queries : {};
+      const results = Object.entries(queries).map(([name, query]) => [
+        name,
+        targets.count(String(query)),
+      ]);
+      return { queries, results: Object.fromEntries(results) };
+    },
     /** @throws HubError ArgumentInvalid, ConfigurationAlreadyExists, PreconditionFailed */
     put(id: string, body: JsonObject, etag: string | undefined): Configuration {
       const before = store.get<Configuration>(key(id));
       if (before && etag === undefined) {
         throw new HubError("ConfigurationAlreadyExists", `A configuration ${id} exists`);
       }
-      if (before && etag !== "*" && etag !== before.etag) {
-        throw new HubError("PreconditionFailed", `The configuration ${id} was changed meanwhile`);
-      }
+      requireEtag(before, etag);
       const time = new Date(clock.now()).toISOString();
       const next = configurationFrom(id, body, before, time);
       if (before && JSON.stringify(before.content) !== JSON.stringify(next.content)) {
         throw new HubError("ArgumentInvalid", "The content of a configuration cannot be changed");
       }
+      for (const query of queriesOf(next)) targets.count(query);
       store.put(key(id), next);
       reconcile();
+      watch();
       return next;
     },
-    delete(id: string): void {
-      get(id);
+    delete(id: string, etag = "*"): void {
+      requireEtag(get(id), etag);
       store.delete(key(id));
       reconcile();
+      watch();
+    },
+    start: watch,
+    stop(): void {
+      clock.clearTimer(timer);
     },
   };
+}
+
+function queriesOf({ metrics }: Configuration): string[] {
+  return Object.values(isObject(metrics.queries) ? metrics.queries : {}).map(String);
 }
 
 function configurationFrom(
@@ -123,13 +179,17 @@ function configurationFrom(
   if (targetCondition !== "" && targetCondition !== "*") parseCondition(targetCondition);
   const content = isObject(body.content) ? body.content : {};
   desiredFrom(content);
+  const priority = Number(body.priority ?? 0);
+  if (!Number.isInteger(priority) || priority < 0) {
+    throw new HubError("ArgumentInvalid", "The priority is a whole number from 0 on");
+  }
   return {
     id,
     schemaVersion: String(body.schemaVersion ?? "1.0"),
     labels: isObject(body.labels) ? body.labels : {},
     content,
     targetCondition,
-    priority: Number(body.priority ?? 0),
+    priority,
     metrics: isObject(body.metrics) ? body.metrics : { queries: {}, results: {} },
     createdTimeUtc: before?.createdTimeUtc ?? time,
     lastUpdatedTimeUtc: time,
@@ -139,7 +199,14 @@ function configurationFrom(
 
 /** `{"properties.desired.a.b": value}` as a patch of desired properties. */
 export function desiredFrom(content: JsonObject): JsonObject {
-  const { deviceContent } = content;
+  const { deviceContent, modulesContent, moduleContent } = content;
+  for (const other of [modulesContent, moduleContent]) {
+    if (!isObject(other) || Object.keys(other).length === 0) continue;
+    throw new HubError(
+      "NotImplemented",
+      "Content for modules and IoT Edge is left out of this hub",
+    );
+  }
   if (!isObject(deviceContent)) return {};
   const desired: Record<string, Json> = {};
   for (const [path, value] of Object.entries(deviceContent)) {

@@ -279,8 +279,12 @@ function keyFrom(value: unknown): string {
   if (value === undefined || value === null || value === "") {
     return randomBytes(32).toString("base64");
   }
+  if (isSymmetricKey(value)) return value;
+  throw new HubError("ArgumentInvalid", "A symmetric key is base64 of 16 to 64 bytes");
+}
+
+export function isSymmetricKey(value: unknown): value is string {
   const bytes = Buffer.from(String(value), "base64");
   const isBase64 = bytes.toString("base64") === value;
-  if (isBase64 && bytes.length >= 16 && bytes.length <= 64) return value as string;
-  throw new HubError("ArgumentInvalid", "A symmetric key is base64 of 16 to 64 bytes");
+  return isBase64 && bytes.length >= 16 && bytes.length <= 64;
 }

@@ -5,6 +5,7 @@ import { type CloudToDevice, createCloudToDevice, type QueuedMessage } from "./c
 import { type Certificates, createCertificates } from "./certificates.ts";
 import { type Configurations, createConfigurations } from "./configurations.ts";
 import { type Connections, createConnections } from "./connections.ts";
+import { type ConsumerGroups, createConsumerGroups } from "./consumer-groups.ts";
 import { createDevices, type Devices } from "./devices.ts";
 import { createEvents, type Events } from "./events.ts";
 import {
@@ -51,6 +52,7 @@ export interface Hub {
   readonly feedback: Feedback;
   readonly connections: Connections;
   readonly events: Events;
+  readonly consumerGroups: ConsumerGroups;
   readonly configurations: Configurations;
   readonly jobs: Jobs;
   readonly certificates: Certificates;
@@ -96,6 +98,8 @@ export function createHub(options: HubOptions): Hub {
   const configurations = createConfigurations(store, clock, {
     twins: () => devices.list().map((device) => twinJson(hub, device)),
     patch: (deviceId, desired) => void twins.patch(deviceId, { desired }),
+    count: (query) => runQuery(hub, query).rows.length,
+    logger,
   });
   const jobs = createJobs(store, clock, {
     targets: (condition) => targetsOf(hub, condition),
@@ -112,6 +116,7 @@ export function createHub(options: HubOptions): Hub {
     feedback,
     connections,
     events,
+    consumerGroups: createConsumerGroups(store),
     configurations,
     jobs,
     settings,
@@ -126,9 +131,12 @@ export function createHub(options: HubOptions): Hub {
       c2d.stop();
       feedback.stop();
       jobs.stop();
+      configurations.stop();
     },
   };
-  if (!options.onlyDevices) jobs.start();
+  if (options.onlyDevices) return hub;
+  jobs.start();
+  configurations.start();
   return hub;
 }
 

@@ -18,6 +18,7 @@ export interface Job {
   readonly status: JobStatus;
   readonly cloudToDeviceMethod?: JsonObject;
   readonly updateTwin?: JsonObject;
+  readonly failureReason?: string;
   readonly deviceJobStatistics: {
     readonly deviceCount: number;
     readonly failedCount: number;
@@ -33,6 +34,8 @@ export interface DeviceJob {
   readonly deviceId: string;
   readonly jobType: JobType;
   readonly status: "completed" | "failed";
+  readonly createdDateTimeUtc: string;
+  readonly lastUpdatedDateTimeUtc: string;
   readonly startTimeUtc: string;
   readonly endTimeUtc: string;
   readonly outcome?: Json;
@@ -66,6 +69,7 @@ export function createJobs(store: Store, clock: Clock, runner: JobRunner) {
   const key = (jobId: string) => `hub/jobs/${jobId}`;
   const rowKey = (jobId: string, deviceId: string) => `hub/device-jobs/${jobId}/${deviceId}`;
   const timers = new Map<string, TimerHandle>();
+  let stopped = false;
   const now = () => new Date(clock.now()).toISOString();
 
   function get(jobId: string): Job {
@@ -90,42 +94,58 @@ export function createJobs(store: Store, clock: Clock, runner: JobRunner) {
     );
   }
 
+  const rowsOf = (jobId: string) =>
+    [...store.entries<DeviceJob>(rowKey(jobId, ""))].map(([, row]) => row);
+
+  /** A job that a restart interrupted goes on with the devices that it has not done yet. */
   async function run(jobId: string): Promise<void> {
     timers.delete(jobId);
     const job = get(jobId);
-    const targets = runner.targets(job.queryCondition);
-    const deviceCount = targets.length;
-    save({
-      ...job,
-      status: "running",
-      deviceJobStatistics: { ...NOBODY, deviceCount, runningCount: deviceCount },
+    const done = new Set(rowsOf(jobId).map(({ deviceId }) => deviceId));
+    const targets = runner.targets(job.queryCondition).filter((deviceId) => !done.has(deviceId));
+    const deviceCount = done.size + targets.length;
+    const pending = { ...NOBODY, deviceCount, runningCount: targets.length };
+    save({ ...job, status: "running", deviceJobStatistics: pending });
+    const late = new Promise<void>((resolve) => {
+      timers.set(jobId, clock.setTimer(job.maxExecutionTimeInSeconds * 1000, resolve));
     });
-    const rows = await Promise.all(targets.map((deviceId) => runOn(job, deviceId)));
-    if (get(jobId).status !== "running") return;
-    const failedCount = rows.filter((row) => row.status === "failed").length;
-    const succeededCount = deviceCount - failedCount;
+    const all = Promise.all(targets.map((deviceId) => runOn(job, deviceId)));
+    await Promise.race([all, late]);
+    clock.clearTimer(timers.get(jobId));
+    timers.delete(jobId);
+    if (!stopped && get(jobId).status === "running") finish(job, deviceCount);
+  }
+
+  /** What has not answered by now has failed. */
+  function finish(job: Job, deviceCount: number): void {
+    const rows = rowsOf(job.jobId);
+    const succeededCount = rows.filter(({ status }) => status === "completed").length;
+    const failedCount = deviceCount - succeededCount;
+    const limit = job.maxExecutionTimeInSeconds;
     save({
       ...job,
       endTime: now(),
       status: failedCount === 0 ? "completed" : "failed",
+      ...(rows.length < deviceCount ? { failureReason: `It took longer than ${limit} s` } : {}),
       deviceJobStatistics: { ...NOBODY, deviceCount, failedCount, succeededCount },
     });
   }
 
-  async function runOn(job: Job, deviceId: string): Promise<DeviceJob> {
+  async function runOn(job: Job, deviceId: string): Promise<void> {
     const startTimeUtc = now();
     const base = { jobId: job.jobId, deviceId, jobType: job.type, startTimeUtc };
+    const end = () => ({ endTimeUtc: now(), lastUpdatedDateTimeUtc: now() });
+    const began = { ...base, createdDateTimeUtc: job.createdTime };
     const row = await runner.run(job, deviceId).then(
-      (outcome): DeviceJob => ({ ...base, status: "completed", endTimeUtc: now(), outcome }),
+      (outcome): DeviceJob => ({ ...began, status: "completed", ...end(), outcome }),
       (problem: Error): DeviceJob => ({
-        ...base,
+        ...began,
         status: "failed",
-        endTimeUtc: now(),
+        ...end(),
         error: { code: problem.name, description: problem.message },
       }),
     );
-    store.put(rowKey(job.jobId, deviceId), row);
-    return row;
+    if (!stopped) store.put(rowKey(job.jobId, deviceId), row);
   }
 
   return {
@@ -157,11 +177,14 @@ export function createJobs(store: Store, clock: Clock, runner: JobRunner) {
       timers.delete(jobId);
       return save({ ...job, status: "cancelled", endTime: now() });
     },
-    /** Takes up what was scheduled before. */
+    /** Takes up what was scheduled before, or interrupted. */
     start(): void {
-      for (const job of list()) if (job.status === "scheduled") schedule(job);
+      for (const job of list()) {
+        if (job.status === "scheduled" || job.status === "running") schedule(job);
+      }
     },
     stop(): void {
+      stopped = true;
       for (const timer of timers.values()) clock.clearTimer(timer);
       timers.clear();
     },

@@ -14,7 +14,8 @@ import { createHttpsEndpoint, type RouteGroup } from "./service/endpoint.ts";
 import { serviceGroup } from "./service/group.ts";
 import { jobRoutes } from "./service/job-routes.ts";
 import { leftOutRoutes } from "./service/left-out.ts";
-import { managedHub, managementGroup } from "./service/management-routes.ts";
+import { managedHub } from "./service/managed-hub.ts";
+import { managementGroup } from "./service/management-routes.ts";
 import { registryRoutes } from "./service/registry-routes.ts";
 import { twinRoutes } from "./service/twin-routes.ts";
 import { createWebSockets } from "./web-sockets.ts";
@@ -50,10 +51,10 @@ export function createListeners(options: ListenerOptions): Listeners {
   const at = (name: ListenerName) => ({ host, port: ports[name] ?? 0 });
   const mqtt = createAcceptor({
     hubs: dps?.hubs ?? [hub],
-    registrations: dps && createRegistrationEndpoint(dps),
+    registrations: dps && createRegistrationEndpoint(dps, transportClock),
     transportClock,
   });
-  const amqp = createAmqpAcceptor(hub);
+  const amqp = createAmqpAcceptor(hub, transportClock);
   const webSockets = createWebSockets(mqtt, amqp);
   const { onUpgrade } = webSockets;
   const groups = routeGroups(hub, dps);

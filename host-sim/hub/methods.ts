@@ -14,9 +14,11 @@ export interface MethodCall {
 
 /** @throws HubError ArgumentInvalid, DeviceNotOnline, GatewayTimeout, MessageTooLarge */
 export async function callMethod(hub: Hub, id: string, call: MethodCall) {
+  const payload = call.payload === undefined ? "" : JSON.stringify(call.payload);
+  hub.limits.takeMethod(Buffer.byteLength(payload));
   const result = await hub.connections.invoke(id, {
     methodName: call.methodName,
-    payload: call.payload === undefined ? "" : JSON.stringify(call.payload),
+    payload,
     responseTimeoutMs: (call.responseTimeoutInSeconds ?? 30) * 1000,
     connectTimeoutMs: (call.connectTimeoutInSeconds ?? 0) * 1000,
   });

@@ -45,7 +45,7 @@ export function createWebSockets(mqtt: Acceptor, amqp: AmqpAcceptor): WebSockets
         const tls = request.socket as TLSSocket;
         const identify = () => peerOf(tls);
         if (webSocket.protocol === MQTT) mqtt({ identify, stream, address: addressOf(tls) });
-        else if (webSocket.protocol === AMQP) amqp(stream);
+        else if (webSocket.protocol === AMQP) amqp(stream, addressOf(tls));
         else webSocket.close(1002, "The subprotocol is mqtt or AMQPWSB10.");
       });
     },

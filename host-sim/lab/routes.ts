@@ -1,4 +1,3 @@
-import type { Acknowledgement } from "../hub/c2d.ts";
 import { isObject, type JsonObject } from "../hub/json.ts";
 import { callMethod, methodCall } from "../hub/methods.ts";
 import { twinJson } from "../hub/views.ts";
@@ -7,6 +6,7 @@ import type { ApiRequest, ApiRoutes } from "./api.ts";
 import { badField, object, text } from "./body.ts";
 import { deviceOf, deviceRoutes } from "./device-routes.ts";
 import type { LabDevice } from "./lab-device.ts";
+import { messageRoutes } from "./message-routes.ts";
 
 const CONNECT_TIMEOUT_SECONDS = 10;
 
@@ -21,7 +21,7 @@ export function labRoutes(lab: Lab): ApiRoutes {
     ...deviceRoutes(lab),
     ...securityServiceRoutes(lab),
     "POST /methods/:deviceId": (request) => invoke(lab, request),
-    "POST /messages/:deviceId": (request) => sendMessage(lab, request),
+    ...messageRoutes(lab),
     "POST /hub/restart": () => lab.restartHub(),
     "POST /clock": (request) => setClock(lab, object(request)),
     "POST /export": (request) => lab.exportTo(text(object(request), "folder")),
@@ -116,25 +116,6 @@ async function invoke({ hub }: Lab, request: ApiRequest): Promise<JsonObject> {
   const call = methodCall(object(request));
   const connectTimeoutInSeconds = call.connectTimeoutInSeconds ?? CONNECT_TIMEOUT_SECONDS;
   return callMethod(hub, deviceId, { ...call, connectTimeoutInSeconds });
-}
-
-function sendMessage({ hub }: Lab, request: ApiRequest): void {
-  const { deviceId } = hub.devices.get(request.parameters.deviceId as string);
-  const { body, properties, messageId, ack } = object(request);
-  const pairs = isObject(properties) ? Object.entries(properties) : [];
-  hub.c2d.enqueue(deviceId, {
-    body: Buffer.from(String(body ?? ""), "base64"),
-    properties: Object.fromEntries(pairs.map(([name, value]) => [name, String(value)])),
-    ...(typeof messageId === "string" ? { messageId } : {}),
-    ...(ack === undefined ? {} : { ack: acknowledgement(ack) }),
-  });
-}
-
-function acknowledgement(value: JsonObject[string]): Acknowledgement {
-  const known = ["none", "positive", "negative", "full"] as const;
-  const found = known.find((each) => each === value);
-  if (found) return found;
-  throw badField("ack", known.join(", "));
 }
 
 /** `{speed}`, `{jumpSeconds}` or `{time}` (ISO 8601). */

@@ -233,6 +233,76 @@ test("a message tells whose key let its device in", async ({ lab }) => {
   assert.equal(await refusal(lab, refused), [5, "bad-token"]);
 });
 
+test("a token for another device is refused", async ({ lab }) => {
+  const { authentication } = lab.hub.devices.create({ deviceId: "k" });
+  const key = authentication.type === "sas" ? authentication.symmetricKey.primaryKey : "";
+  const password = createSasToken(`${HUB_NAME}/devices/other`, key, lab.clock.now() / 1000 + 60);
+  const options = lab.device("k", { key: undefined, cert: undefined, password });
+  assert.equal(await refusal(lab, options), [5, "bad-token"]);
+  assert.match(lab.hub.refusals.list().at(-1)?.detail ?? "", "another resource");
+});
+
+test("reported properties over 32 KB are answered with 413, and the old ones stay", async ({
+  lab,
+}) => {
+  const client = await lab.dial(lab.device("d"));
+  await client.subscribeAsync(TWIN);
+  lab.hub.twins.patchReported("d", { old: 1 });
+  const large = Object.fromEntries(Array.from({ length: 9 }, (_, n) => [n, "x".repeat(4000)]));
+  const answer = nextMessage(client, "$iothub/twin/res/");
+  client.publish("$iothub/twin/PATCH/properties/reported/?$rid=1", JSON.stringify(large));
+  const { topic, text } = await answer;
+  assert.is(topic, "$iothub/twin/res/413/?$rid=1");
+  assert.is(JSON.parse(text).errorCode, 413001);
+  assert.equal(lab.hub.twins.get("d").reported.values, { old: 1 });
+});
+
+test("a message to a device carries its properties in the topic, in the order of the hub", async ({
+  lab,
+}) => {
+  lab.device("d");
+  const expires = lab.clock.now() + 60_000;
+  const system = { messageId: "m/1", correlationId: "c", userId: "u", contentType: "text/plain" };
+  lab.hub.c2d.enqueue("d", {
+    ...{ ...system, contentEncoding: "utf-8", ack: "full", expires },
+    ...{ body: Buffer.from("x"), properties: { "a b": "ü" } },
+  });
+  const client = await lab.dial(lab.device("d"));
+  const received = nextMessage(client, "devices/d/messages/devicebound/");
+  await client.subscribeAsync(MESSAGES, { qos: 1 });
+  const names = ["%24.to=%2Fdevices%2Fd%2Fmessages%2Fdevicebound", "%24.mid=m%2F1", "%24.cid=c"];
+  const more = ["%24.uid=u", "%24.ct=text%2Fplain", "%24.ce=utf-8"];
+  const last = ["%24.exp=2026-06-01T00%3A01%3A00.000Z", "iothub-ack=full", "a%20b=%C3%BC"];
+  const bag = [...names, ...more, ...last].join("&");
+  assert.is((await received).topic, `devices/d/messages/devicebound/${bag}`);
+});
+
+test("a message over QoS 0 is completed when it is sent", async ({ lab }) => {
+  const client = await lab.dial(lab.device("d"));
+  await client.subscribeAsync(MESSAGES, { qos: 0 });
+  const received = nextMessage(client, "devices/d/messages/devicebound/");
+  lab.hub.c2d.enqueue("d", { body: Buffer.from("x"), ack: "full" });
+  await received;
+  assert.is(lab.hub.c2d.count("d"), 0);
+  assert.is(lab.hub.feedback.take()?.records[0]?.statusCode, "Success");
+});
+
+test("with a clean session nothing comes before SUBSCRIBE, with a kept one at once", async ({
+  lab,
+}) => {
+  const first = await lab.dial(lab.device("d", { clean: false }));
+  await first.subscribeAsync(MESSAGES, { qos: 1 });
+  await first.endAsync();
+  lab.hub.c2d.enqueue("d", { body: Buffer.from("x") });
+  const clean = await lab.dial(lab.device("d", { clean: true }));
+  await stored(lab, clean, EVENTS);
+  assert.is(lab.hub.c2d.waiting("d").length, 1);
+  await clean.endAsync();
+  const again = await lab.dial(lab.device("d", { clean: false }));
+  await stored(lab, again, EVENTS);
+  assert.is(lab.hub.c2d.waiting("d").length, 1, "the clean session has ended the kept one");
+});
+
 test("MQTT 5 is answered with return code 1", async ({ lab }) => {
   const { key, cert, username } = lab.device("d");
   const options = { host: "127.0.0.1", port: lab.port, servername: HUB_NAME, ca: CA };

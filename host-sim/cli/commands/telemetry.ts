@@ -45,7 +45,7 @@ async function run(options: TelemetryOptions): Promise<void> {
   const timer = setTimeout(() => end.abort(), (options.timeout ?? 86_400) * 1000);
   let left = options.count ?? Number.POSITIVE_INFINITY;
   try {
-    for await (const message of messages(lab, options.from, end.signal)) {
+    for await (const message of messagesOf(lab, options.from, end.signal)) {
       process.stdout.write(`${format(message, options.output)}\n`);
       left -= 1;
       if (left === 0) return;
@@ -60,7 +60,7 @@ async function run(options: TelemetryOptions): Promise<void> {
 }
 
 /** Stored messages first when asked for, then new ones; none twice. */
-async function* messages(
+export async function* messagesOf(
   lab: LabContext,
   from: number | undefined,
   signal: AbortSignal,
@@ -99,7 +99,8 @@ export function format(message: StoredMessage, output = "text"): string {
   return `${enqueuedTime}  ${deviceId.slice(0, 12)}…  ${text}`;
 }
 
-function bodyOf(message: StoredMessage): unknown {
+/** Parsed when it is JSON, otherwise text. */
+export function bodyOf(message: StoredMessage): unknown {
   const text = Buffer.from(message.body, "base64").toString("utf8");
   try {
     return JSON.parse(text);

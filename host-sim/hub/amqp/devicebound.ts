@@ -1,6 +1,6 @@
 import type { Delivery, Message } from "rhea";
 import { messageOf } from "../../errors.ts";
-import type { Acknowledgement } from "../c2d.ts";
+import { type Acknowledgement, isAcknowledgement } from "../c2d.ts";
 import { idOf } from "../devices.ts";
 import { HubError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
@@ -9,6 +9,7 @@ const CONDITIONS: Readonly<Record<string, string>> = {
   DeviceNotFound: "amqp:not-found",
   ModuleNotFound: "amqp:not-found",
   DeviceMaximumQueueDepthExceeded: "amqp:resource-limit-exceeded",
+  IotHubQuotaExceeded: "amqp:resource-limit-exceeded",
   ThrottlingException: "com.microsoft:device-container-throttled",
   MessageTooLarge: "amqp:link:message-size-exceeded",
 };
@@ -35,8 +36,10 @@ function queue(hub: Hub, message: Message): void {
   const moduleId = to[2] === undefined ? undefined : decodeURIComponent(to[2]);
   const device = hub.devices.get(idOf({ deviceId, moduleId }));
   const { "iothub-ack": ack, ...properties } = message.application_properties ?? {};
+  const body = bodyOf(message.body);
+  hub.limits.spend(body.length);
   hub.c2d.enqueue(idOf(device), {
-    body: bodyOf(message.body),
+    body,
     messageId: textOf(message.message_id),
     correlationId: textOf(message.correlation_id),
     userId: textOf(message.user_id),
@@ -51,8 +54,8 @@ function queue(hub: Hub, message: Message): void {
 }
 
 function acknowledgementOf(value: unknown): Acknowledgement {
-  if (value === undefined || value === null || value === "none") return "none";
-  if (value === "positive" || value === "negative" || value === "full") return value;
+  if (value === undefined || value === null) return "none";
+  if (isAcknowledgement(value)) return value;
   throw new HubError("ArgumentInvalid", `iothub-ack is none, positive, negative or full`);
 }
 

@@ -1,43 +1,32 @@
 import type { Connection, Container, EventContext, Message, Receiver, Sender } from "rhea";
 import type { Hub } from "../hub.ts";
-import { problemWithPolicyToken } from "../service/group.ts";
+import { shortName } from "../names.ts";
 import { onDeviceboundMessage } from "./devicebound.ts";
-import { readEvents } from "./event-reader.ts";
+import { createEventReaders, type EventReaders } from "./event-reader.ts";
 import { sendFeedback } from "./feedback-sender.ts";
 import { answerManagement } from "./management.ts";
-
-/** What the links of one connection share. */
-interface Peer {
-  authorized: boolean;
-  /** Links that answers go out on, by what the client calls them. */
-  readonly answers: Map<string, Sender>;
-  readonly ends: Set<() => void>;
-}
+import { type Answer, type Peer, putToken } from "./tokens.ts";
 
 /** Answers the links that clients attach, and the messages that come on them. */
-export function serveLinks(hub: Hub, container: Container): void {
-  const peers = new WeakMap<Connection, Peer>();
-  const peerOf = (connection: Connection): Peer => {
-    const known = peers.get(connection);
-    if (known) return known;
-    const peer: Peer = { authorized: false, answers: new Map(), ends: new Set() };
-    peers.set(connection, peer);
-    return peer;
-  };
+export function serveLinks(hub: Hub, container: Container) {
+  const peers = new WeakMap<Connection, Links>();
+  const readers = createEventReaders(hub);
+  const linksOf = (connection: Connection): Links => peers.get(connection) as Links;
 
   container.on("sender_open", ({ connection, sender }: EventContext) => {
-    if (sender) openSender(hub, peerOf(connection), sender);
+    if (sender) openSender(hub, readers, linksOf(connection), sender);
   });
   container.on("receiver_open", ({ connection, receiver }: EventContext) => {
-    if (receiver) openReceiver(peerOf(connection), receiver);
+    if (receiver) openReceiver(hub, linksOf(connection), receiver);
   });
   container.on("message", (context: EventContext) => {
-    onMessage(hub, peerOf(context.connection), context);
+    onMessage(hub, linksOf(context.connection), context);
   });
   const end = ({ connection }: EventContext) => {
-    const peer = peerOf(connection);
-    for (const each of peer.ends) each();
-    peer.ends.clear();
+    const links = linksOf(connection);
+    hub.clock.clearTimer(links.peer.tokenEnd);
+    for (const each of links.ends) each();
+    links.ends.clear();
   };
   container.on("disconnected", end);
   container.on("connection_close", end);
@@ -46,84 +35,102 @@ export function serveLinks(hub: Hub, container: Container): void {
     container.on(name, () => {});
   }
   for (const name of ["sender_error", "receiver_error"]) container.on(name, () => {});
+
+  return {
+    /** A new connection from `address`, before its first byte. */
+    admit(connection: Connection, address: string): Peer {
+      const peer: Peer = { connection, address, authorized: false, tokenEnd: undefined };
+      peers.set(connection, { peer, answers: new Map(), ends: new Set() });
+      return peer;
+    },
+  };
 }
 
-function openSender(hub: Hub, peer: Peer, sender: Sender): void {
-  const { source, target } = attachOf(sender);
+/** What the links of one connection share. */
+interface Links {
+  readonly peer: Peer;
+  /** Links that answers go out on, by what the client calls them. */
+  readonly answers: Map<string, Sender>;
+  readonly ends: Set<() => void>;
+}
+
+const PARTITION = /^(.*)\/ConsumerGroups\/([^/]+)\/Partitions\/(\d+)$/i;
+
+function openSender(hub: Hub, readers: EventReaders, links: Links, sender: Sender): void {
+  const { source, target, properties } = attachOf(sender);
   const address = source?.address ?? "";
   sender.set_source({ ...source, address });
   if (target) sender.set_target({ ...target, address: target.address ?? "" });
   if (address === "$cbs" || address.endsWith("$management")) {
-    peer.answers.set(answerName(address, target?.address), sender);
+    links.answers.set(answerName(address, target?.address), sender);
     return;
   }
-  if (!peer.authorized) return refuseLink(sender, address);
+  if (!links.peer.authorized) return refuseLink(hub, links.peer, sender, address);
   const onEnd = (end: () => void) => {
-    peer.ends.add(end);
+    links.ends.add(end);
     sender.on("sender_close", end);
   };
   if (/^\/?messages\/serviceBound\/feedback$/i.test(address)) {
     return onEnd(sendFeedback(hub, sender));
   }
+  // Nobody uploads files here: the link is there, and nothing comes on it.
   if (/^\/?messages\/serviceBound\/filenotifications$/i.test(address)) return;
-  const partition = /ConsumerGroups\/[^/]+\/Partitions\/(\d+)$/i.exec(address)?.[1];
-  if (partition !== undefined) {
-    return onEnd(readEvents(hub, sender, Number(partition), filterOf(source)));
+  const [, entity = "", group = "", partition] = PARTITION.exec(address) ?? [];
+  const isOurs = entity.toLowerCase() === shortName(hub.hostName).toLowerCase();
+  if (partition === undefined || !isOurs || hub.consumerGroups.find(group) === undefined) {
+    const description = `The messaging entity ${address} could not be found.`;
+    sender.close({ condition: "amqp:not-found", description });
+    return;
   }
-  sender.close({ condition: "amqp:not-found", description: `There is no source ${address}.` });
+  const epoch = properties?.["com.microsoft:epoch"];
+  onEnd(
+    readers.open(sender, {
+      group: group.toLowerCase(),
+      partition: Number(partition),
+      filter: filterOf(source),
+      epoch: epoch === undefined || epoch === null ? undefined : Number(epoch),
+    }),
+  );
 }
 
-function openReceiver(peer: Peer, receiver: Receiver): void {
+function openReceiver(hub: Hub, { peer }: Links, receiver: Receiver): void {
   const { target, source } = attachOf(receiver);
   const address = target?.address ?? "";
   receiver.set_target({ ...target, address });
   if (source) receiver.set_source({ ...source, address: source.address ?? "" });
   if (address === "$cbs") return;
-  if (!peer.authorized) return refuseLink(receiver, address);
+  if (!peer.authorized) return refuseLink(hub, peer, receiver, address);
   if (/^\/?messages\/devicebound$/i.test(address) || address.endsWith("$management")) return;
   receiver.close({ condition: "amqp:not-found", description: `There is no target ${address}.` });
 }
 
-function refuseLink(link: Sender | Receiver, address: string): void {
+function refuseLink(hub: Hub, peer: Peer, link: Sender | Receiver, address: string): void {
   const description = `No valid token was put for ${address}.`;
+  hub.refusals.add({
+    ...{ deviceId: "", address: peer.address, reason: "bad-token", detail: description },
+  });
   link.close({ condition: "amqp:unauthorized-access", description });
 }
 
-function onMessage(hub: Hub, peer: Peer, context: EventContext): void {
+function onMessage(hub: Hub, links: Links, context: EventContext): void {
   const { message, receiver, delivery } = context;
   if (!message || !receiver || !delivery) return;
   const address = attachOf(receiver).target?.address ?? "";
   if (address === "$cbs") {
     delivery.accept();
-    answer(peer, address, message, putToken(hub, peer, message));
+    answer(links, address, message, putToken(hub, links.peer, message));
+  } else if (!links.peer.authorized) {
+    delivery.reject({ condition: "amqp:unauthorized-access", description: "No token was put." });
   } else if (address.endsWith("$management")) {
     delivery.accept();
-    answer(peer, address, message, answerManagement(hub, message));
+    answer(links, address, message, answerManagement(hub, message));
   } else onDeviceboundMessage(hub, message, delivery);
 }
 
-/** Claims-based security: a token put on `$cbs` opens the connection's other links. */
-function putToken(hub: Hub, peer: Peer, { body }: Message): Partial<Message> {
-  const token = String(body);
-  const problems = [false, true].map((keyText) =>
-    problemWithPolicyToken(hub, token, ["ServiceConnect"], keyText),
-  );
-  const problem = problems.includes(undefined) ? undefined : problems[0];
-  if (problem === undefined) {
-    peer.authorized = true;
-    return statusOf(200, "OK");
-  }
-  hub.refusals.add({ deviceId: "", address: "amqp", reason: "bad-token", detail: problem });
-  return statusOf(401, problem);
-}
-
-function statusOf(code: number, description: string): Partial<Message> {
-  return { application_properties: { "status-code": code, "status-description": description } };
-}
-
-function answer(peer: Peer, address: string, to: Message, message: Partial<Message>): void {
+function answer(links: Links, address: string, to: Message, message: Answer): void {
   const sender =
-    peer.answers.get(answerName(address, to.reply_to)) ?? peer.answers.get(answerName(address, ""));
+    links.answers.get(answerName(address, to.reply_to)) ??
+    links.answers.get(answerName(address, ""));
   sender?.send({ body: "", correlation_id: to.message_id, ...message } as Message);
 }
 
@@ -137,9 +144,15 @@ interface Terminus {
   readonly filter?: Readonly<Record<string, unknown>>;
 }
 
+interface Attach {
+  readonly source?: Terminus;
+  readonly target?: Terminus;
+  readonly properties?: Readonly<Record<string, unknown>>;
+}
+
 /** What the client attached the link with. */
-function attachOf(link: Sender | Receiver): { source?: Terminus; target?: Terminus } {
-  const { remote } = link as unknown as { remote: { attach?: object } };
+function attachOf(link: Sender | Receiver): Attach {
+  const { remote } = link as unknown as { remote: { attach?: Attach } };
   return remote.attach ?? {};
 }
 

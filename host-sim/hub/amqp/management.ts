@@ -1,25 +1,36 @@
 import rhea, { type Message } from "rhea";
 import { PARTITIONS, partitionOf, type StoredMessage } from "../events.ts";
 import type { Hub } from "../hub.ts";
+import { shortName } from "../names.ts";
 
 /** The Event Hub-compatible endpoint's answers about itself and its partitions. */
 export function answerManagement(hub: Hub, request: Message): Partial<Message> {
   const { operation, type, name, partition } = request.application_properties ?? {};
   const partitionId = Number(partition);
+  if (String(name).toLowerCase() !== shortName(hub.hostName).toLowerCase()) {
+    return answer(404, `The messaging entity ${name} could not be found.`);
+  }
   if (operation !== "READ") return answer(501, `There is no operation ${operation}.`);
   if (type === "com.microsoft:eventhub") return answer(200, "OK", hubBody(hub, String(name)));
   if (type !== "com.microsoft:partition") return answer(400, `The type ${type} is not known.`);
   if (!(partitionId >= 0 && partitionId < PARTITIONS)) {
-    return answer(404, `There is no partition ${partition}.`);
+    return answer(400, `There is no partition ${partition}.`, undefined, OUT_OF_RANGE);
   }
   return answer(200, "OK", partitionBody(hub, String(name), partitionId));
 }
 
-function answer(code: number, description: string, body?: unknown): Partial<Message> {
+const OUT_OF_RANGE = "com.microsoft:argument-out-of-range";
+
+function answer(
+  code: number,
+  description: string,
+  body?: unknown,
+  condition = code === 404 ? "amqp:not-found" : undefined,
+): Partial<Message> {
   const application_properties = {
     "status-code": code,
     "status-description": description,
-    ...(code === 404 ? { "error-condition": "com.microsoft:argument-out-of-range" } : {}),
+    ...(condition === undefined ? {} : { "error-condition": condition }),
   };
   return body === undefined ? { application_properties } : { application_properties, body };
 }

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { certificateBytes, parseCertificate, thumbprint } from "../../pki/index.ts";
+import { isSymmetricKey } from "../devices.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { DpsError } from "./errors.ts";
 
@@ -20,7 +21,11 @@ export function attestationFrom(body: unknown, kind: "individual" | "group"): At
   if (!isObject(body)) throw bad("An enrollment has an attestation");
   if (body.type === "symmetricKey") {
     const keys = isObject(body.symmetricKey) ? body.symmetricKey : {};
-    const key = (name: string) => String(keys[name] || randomBytes(64).toString("base64"));
+    const key = (name: string) => {
+      const given = keys[name] || randomBytes(64).toString("base64");
+      if (isSymmetricKey(given)) return given;
+      throw bad("A symmetric key is base64 of 16 to 64 bytes");
+    };
     const symmetricKey = { primaryKey: key("primaryKey"), secondaryKey: key("secondaryKey") };
     return { type: "symmetricKey", symmetricKey };
   }
@@ -70,6 +75,12 @@ export function attestationJson(attestation: Attestation): JsonObject {
     type: "x509",
     x509: { [name]: { primary: primary ?? null, secondary: secondary ?? null } },
   };
+}
+
+/** What only the attestation mechanism tells: of keys themselves too. */
+export function withKeys(attestation: Attestation): JsonObject {
+  if (attestation.type !== "symmetricKey") return attestationJson(attestation);
+  return { type: "symmetricKey", symmetricKey: { ...attestation.symmetricKey } };
 }
 
 /** The certificates that the attestation itself carries, PEM. */

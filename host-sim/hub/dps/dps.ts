@@ -4,6 +4,7 @@ import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import { madeOnce, type Store } from "../../store/index.ts";
 import { type Certificates, createCertificates } from "../certificates.ts";
+import { HubError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
 import type { JsonObject } from "../json.ts";
 import { createEnrollments, type Enrollments } from "./enrollments.ts";
@@ -45,7 +46,10 @@ export interface Dps {
   readonly connectionString: string;
   /** @throws DpsError Unauthorized */
   register(credentials: RegistrationCredentials, payload: unknown): OperationState;
-  operation(registrationId: string, operationId: string): OperationState;
+  /** @throws DpsError Unauthorized, OperationNotFound */
+  operation(credentials: RegistrationCredentials, operationId: string): OperationState;
+  /** What became of a device's registration. @throws DpsError Unauthorized, NotFound */
+  lookUp(credentials: RegistrationCredentials): JsonObject;
 }
 
 export type Registrations = ReturnType<typeof createRegistrations>;
@@ -59,27 +63,28 @@ export function createDps(options: DpsOptions): Dps {
     () => `0ne${randomBytes(4).toString("hex").toUpperCase()}`,
   );
   const key = madeOnce(store, "dps/key", () => randomBytes(64).toString("base64"));
-  const operations = new Map<string, OperationState>();
+  const operations = createOperations();
+  const linked = hubs.map((hub) => hub.hostName);
   const registrations = createRegistrations(store);
 
-  function finish(operationId: string, work: Promise<Registration>): void {
+  function finish(operationId: string, registrationId: string, work: Promise<Registration>): void {
     work.then(
       (registration) => {
         registrations.put(registration);
-        operations.set(operationId, assigned(operationId, registration));
+        operations.end(operationId, assigned(operationId, registration));
         logger.info(`${registration.registrationId.slice(0, 12)}… → ${registration.assignedHub}`);
       },
       (error) => {
         logger.warn(`a registration failed: ${messageOf(error)}`);
-        operations.set(operationId, failed(operationId, error));
+        operations.end(operationId, failed(operationId, registrationId, error));
       },
     );
   }
 
   const dps: Dps = {
     ...{ hostName, idScope, key, clock, logger, hubs, retryAfterSeconds, registrations },
-    enrollments: createEnrollments(store, clock, "individual"),
-    groups: createEnrollments(store, clock, "group"),
+    enrollments: createEnrollments(store, clock, "individual", linked),
+    groups: createEnrollments(store, clock, "group", linked),
     certificates: createCertificates(store, clock, "dps"),
     connectionString: `HostName=${hostName};SharedAccessKeyName=provisioningserviceowner;SharedAccessKey=${key}`,
     register(credentials, payload) {
@@ -87,24 +92,50 @@ export function createDps(options: DpsOptions): Dps {
       const operationId = `5.${randomBytes(8).toString("hex")}.${randomUUID()}`;
       if (!found.enrollment.enabled)
         return disabled(operationId, credentials.registrationId, clock);
-      const begun = { done: false, body: { operationId, status: "assigning" } };
-      operations.set(operationId, begun);
-      const before = registrations.find(credentials.registrationId);
-      finish(operationId, assign(dps, found, credentials, before, payload));
+      const { registrationId } = credentials;
+      const begun = operations.begin(operationId, registrationId);
+      const before = registrations.find(registrationId);
+      finish(operationId, registrationId, assign(dps, found, credentials, before, payload));
       return begun;
     },
-    operation(registrationId, operationId) {
-      const state = operations.get(operationId);
-      if (!state) throw new DpsError("OperationNotFound", `There is no operation ${operationId}`);
-      const { registrationState } = state.body as { registrationState?: JsonObject };
-      const owner = registrationState?.registrationId;
-      if (owner !== undefined && owner !== registrationId.toLowerCase()) {
-        throw new DpsError("Unauthorized", "The operation belongs to another registration");
-      }
-      return state;
+    operation(credentials, operationId) {
+      findEnrollment(dps, credentials);
+      const found = operations.find(operationId);
+      if (!found) throw new DpsError("OperationNotFound", `There is no operation ${operationId}`);
+      if (found.registrationId === credentials.registrationId) return found.state;
+      throw new DpsError("Unauthorized", "The operation belongs to another registration");
+    },
+    lookUp(credentials) {
+      findEnrollment(dps, credentials);
+      const { registrationId } = credentials;
+      const found = registrations.find(registrationId);
+      if (found) return registrationJson(found);
+      throw new DpsError("NotFound", `There is no registration ${registrationId}`);
     },
   };
   return dps;
+}
+
+/** A device asks every few seconds: of those that nobody asks for the oldest go. */
+const MOST_OPERATIONS = 10_000;
+
+/** Registrations under way, and what became of the last ones. */
+function createOperations() {
+  const operations = new Map<string, { registrationId: string; state: OperationState }>();
+  return {
+    find: (operationId: string) => operations.get(operationId),
+    begin(operationId: string, registrationId: string): OperationState {
+      const state = { done: false, body: { operationId, status: "assigning" } };
+      operations.set(operationId, { registrationId, state });
+      const [oldest] = operations.keys();
+      if (operations.size > MOST_OPERATIONS && oldest) operations.delete(oldest);
+      return state;
+    },
+    end(operationId: string, state: OperationState): void {
+      const operation = operations.get(operationId);
+      if (operation) operation.state = state;
+    },
+  };
 }
 
 /** Registrations that were assigned; they outlive a restart. */
@@ -114,9 +145,14 @@ function createRegistrations(store: Store) {
     find: (registrationId: string) => store.get<Registration>(key(registrationId)),
     list: () => [...store.entries<Registration>("dps/registrations/")].map(([, each]) => each),
     put: (registration: Registration) => store.put(key(registration.registrationId), registration),
-    delete(registrationId: string): void {
-      if (!store.get(key(registrationId))) {
-        throw new DpsError("NotFound", `There is no registration ${registrationId}`);
+    delete(registrationId: string, etag = "*"): void {
+      const found = store.get<Registration>(key(registrationId));
+      if (!found) throw new DpsError("NotFound", `There is no registration ${registrationId}`);
+      if (etag !== "*" && etag !== found.etag) {
+        throw new DpsError(
+          "PreconditionFailed",
+          `${registrationId} was registered again meanwhile`,
+        );
       }
       store.delete(key(registrationId));
     },
@@ -128,9 +164,13 @@ function assigned(operationId: string, registration: Registration): OperationSta
   return { done: true, body: { operationId, status: "assigned", registrationState } };
 }
 
-function failed(operationId: string, error: unknown): OperationState {
-  const errorCode = error instanceof DpsError ? error.code : 500_000;
-  const problem = { status: "failed", errorCode, errorMessage: messageOf(error) };
+function failed(operationId: string, registrationId: string, error: unknown): OperationState {
+  const known = error instanceof DpsError || error instanceof HubError;
+  const errorCode = known ? error.code : 500_000;
+  const problem = {
+    ...{ registrationId, status: "failed", errorCode },
+    errorMessage: messageOf(error),
+  };
   return { done: true, body: { operationId, status: "failed", registrationState: problem } };
 }
 

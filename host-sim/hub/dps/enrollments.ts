@@ -35,7 +35,12 @@ const ID = /^[A-Za-z0-9\-._:]{0,127}[A-Za-z0-9-]$/;
 const POLICIES: readonly string[] = ["hashed", "geoLatency", "static", "custom"];
 
 /** Individual enrollments (`kind` individual) or enrollment groups; ids know no case. */
-export function createEnrollments(store: Store, clock: Clock, kind: Kind) {
+export function createEnrollments(
+  store: Store,
+  clock: Clock,
+  kind: Kind,
+  linkedHubs: readonly string[],
+) {
   const room = kind === "individual" ? "dps/enrollments/" : "dps/groups/";
   const key = (id: string) => room + id.toLowerCase();
 
@@ -68,6 +73,7 @@ export function createEnrollments(store: Store, clock: Clock, kind: Kind) {
       requireEtag(before, etag);
       const time = new Date(clock.now()).toISOString();
       const enrollment = enrollmentFrom(id, body, kind, before, time);
+      requireHubs(enrollment, linkedHubs);
       store.put(key(id), enrollment);
       return enrollment;
     },
@@ -76,6 +82,16 @@ export function createEnrollments(store: Store, clock: Clock, kind: Kind) {
       store.delete(key(id));
     },
   };
+}
+
+function requireHubs({ iotHubs, allocationPolicy }: Enrollment, linked: readonly string[]): void {
+  const unknown = iotHubs.find((name) => !linked.includes(name));
+  if (unknown !== undefined) {
+    throw bad(`The hub ${unknown} is not linked to this service: ${linked.join(", ")}`);
+  }
+  if (allocationPolicy === "static" && iotHubs.length > 1) {
+    throw bad("Static allocation takes one hub of iotHubs");
+  }
 }
 
 function enrollmentFrom(
@@ -113,12 +129,15 @@ function enrollmentFrom(
   };
 }
 
-/** A client that changes an enrollment sends back what it read, where certificates are left out. */
+/** A client that changes an enrollment sends back what it read, without certificates and keys. */
 function attestationOf(body: JsonObject, kind: Kind, before: Enrollment | undefined): Attestation {
   if (before && JSON.stringify(body.attestation ?? null).includes('"info"')) {
     return before.attestation;
   }
-  const bare = isObject(body.attestation) && body.attestation.symmetricKey === undefined;
+  const { type = "symmetricKey", symmetricKey } = isObject(body.attestation)
+    ? body.attestation
+    : { type: null };
+  const bare = type === "symmetricKey" && symmetricKey === undefined;
   if (before?.attestation.type === "symmetricKey" && bare) return before.attestation;
   return attestationFrom(body.attestation, kind);
 }

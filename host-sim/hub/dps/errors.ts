@@ -1,3 +1,6 @@
+import { HubError } from "../errors.ts";
+import type { RefusalReason } from "../refusals.ts";
+
 /** The provisioning service's own error codes. */
 const DPS_ERRORS = {
   BadRequest: [400, 400_004],
@@ -14,17 +17,24 @@ const DPS_ERRORS = {
 export class DpsError extends Error {
   readonly status: number;
   readonly code: number;
+  /** Why a device was turned away, for the list of refusals. */
+  readonly reason: RefusalReason;
 
-  constructor(name: keyof typeof DPS_ERRORS, message: string) {
+  constructor(
+    name: keyof typeof DPS_ERRORS,
+    message: string,
+    reason: RefusalReason = "not-enrolled",
+  ) {
     super(message);
     this.name = name;
+    this.reason = reason;
     [this.status, this.code] = DPS_ERRORS[name];
   }
 }
 
 /** `{errorCode, trackingId, message, timestampUtc}`, as devices and services get it. */
 export function problemJson(error: unknown, time: number) {
-  const known = error instanceof DpsError;
+  const known = error instanceof DpsError || error instanceof HubError;
   return {
     status: known ? error.status : 500,
     json: {

@@ -1,46 +1,64 @@
 import { generate, type IConnectPacket, type IPublishPacket, type Packet } from "mqtt-packet";
+import type { Clock } from "../../clock/index.ts";
 import { messageOf } from "../../errors.ts";
 import { commonName } from "../../pki/index.ts";
 import type { MqttPeer, RegistrationEndpoint, Speaker } from "../mqtt/acceptor.ts";
+import { problemWithProtocol } from "../mqtt/authenticate.ts";
+import { type SilenceWatch, watchSilence } from "../mqtt/silence.ts";
 import type { RefusalReason } from "../refusals.ts";
 import type { Dps, OperationState } from "./dps.ts";
-import { problemJson } from "./errors.ts";
-import type { RegistrationCredentials } from "./matching.ts";
+import { DpsError, problemJson } from "./errors.ts";
+import { type RegistrationCredentials, registrationPayload } from "./matching.ts";
 
 const ANSWERS = "$dps/registrations/res/#";
+const BAD_PROTOCOL = 1;
 const NOT_AUTHORIZED = 5;
+/** A reader that does not keep up is cut off instead of filling the memory. */
+const LARGEST_BACKLOG = 1024 * 1024;
 const USER_NAME = /^([^/]+)\/registrations\/([^/]+)\/(\?)?api-version=/;
 
 /** The provisioning service over MQTT, on the hub's port. */
-export function createRegistrationEndpoint(dps: Dps): RegistrationEndpoint {
+export function createRegistrationEndpoint(dps: Dps, transportClock: Clock): RegistrationEndpoint {
   return {
     claims: (packet) => (packet.username ?? "").includes("/registrations/"),
     accept(peer, packet) {
       const credentials = credentialsFrom(dps, peer, packet);
       if ("reason" in credentials) {
         const { address, stream } = peer;
-        dps.hubs[0].refusals.add({ deviceId: packet.clientId, address, ...credentials });
-        stream.end(generate({ cmd: "connack", returnCode: NOT_AUTHORIZED, sessionPresent: false }));
+        const { returnCode, reason, detail } = credentials;
+        dps.hubs[0].refusals.add({ deviceId: packet.clientId, address, reason, detail });
+        stream.end(generate({ cmd: "connack", returnCode, sessionPresent: false }));
         return undefined;
       }
       peer.stream.write(generate({ cmd: "connack", returnCode: 0, sessionPresent: false }));
-      return createSpeaker(dps, peer, credentials);
+      const { keepalive = 0 } = packet;
+      return createSpeaker(dps, peer, credentials, (onSilent) =>
+        watchSilence(transportClock, keepalive, onSilent),
+      );
     },
   };
 }
 
 interface Refused {
+  /** Of the CONNACK. */
+  readonly returnCode: number;
   readonly reason: RefusalReason;
   readonly detail: string;
 }
 
-const refused = (reason: RefusalReason, detail: string): Refused => ({ reason, detail });
+const refused = (
+  reason: RefusalReason,
+  detail: string,
+  returnCode: number = NOT_AUTHORIZED,
+): Refused => ({ returnCode, reason, detail });
 
 function credentialsFrom(
   dps: Dps,
   peer: MqttPeer,
   packet: IConnectPacket,
 ): RegistrationCredentials | Refused {
+  const problem = problemWithProtocol(packet);
+  if (problem !== undefined) return refused("bad-protocol", problem, BAD_PROTOCOL);
   const match = USER_NAME.exec(packet.username ?? "");
   if (!match)
     return refused("bad-user-name", `${packet.username} is not {scope}/registrations/{id}/….`);
@@ -70,13 +88,23 @@ function createSpeaker(
   dps: Dps,
   { stream, address }: MqttPeer,
   credentials: RegistrationCredentials,
+  watch: (onSilent: (seconds: number) => void) => SilenceWatch,
 ): Speaker {
   const { registrationId } = credentials;
   let subscribed = false;
-  const send = (packet: Packet) => void stream.write(generate(packet));
-  const refuse = (reason: RefusalReason, detail: string) => {
+  const note = (reason: RefusalReason, detail: string) =>
     dps.hubs[0].refusals.add({ deviceId: registrationId, address, reason, detail });
+  const refuse = (reason: RefusalReason, detail: string) => {
+    note(reason, detail);
     stream.destroy();
+  };
+  const silence = watch((seconds) => refuse("keep-alive", `Nothing came for ${seconds} s.`));
+  const send = (packet: Packet) => {
+    if (stream.destroyed) return;
+    if (stream.writableLength > LARGEST_BACKLOG) {
+      return refuse("protocol-error", "The device does not read what it is sent.");
+    }
+    stream.write(generate(packet));
   };
 
   function publish(status: number, requestId: string, suffix: string, body: object): void {
@@ -92,13 +120,7 @@ function createSpeaker(
       const wait = done ? "" : `&retry-after=${dps.retryAfterSeconds}`;
       publish(done ? 200 : 202, requestId, wait, body);
     } catch (error) {
-      const detail = messageOf(error);
-      dps.hubs[0].refusals.add({
-        deviceId: registrationId,
-        address,
-        reason: "not-enrolled",
-        detail,
-      });
+      note(error instanceof DpsError ? error.reason : "protocol-error", messageOf(error));
       const problem = problemJson(error, dps.clock.now());
       publish(problem.status, requestId, "", problem.json);
     }
@@ -109,7 +131,9 @@ function createSpeaker(
     if (qos === 1) send({ cmd: "puback", messageId });
     const register = /^\$dps\/registrations\/PUT\/iotdps-register\/\?\$rid=([^&]*)/.exec(topic);
     if (register) {
-      return answer(register[1] ?? "", () => dps.register(credentials, payloadOf(payload)));
+      return answer(register[1] ?? "", () =>
+        dps.register(credentials, payloadOf(payload, registrationId)),
+      );
     }
     const poll =
       /^\$dps\/registrations\/GET\/iotdps-get-operationstatus\/\?\$rid=([^&]*)&operationId=(.*)$/.exec(
@@ -117,11 +141,13 @@ function createSpeaker(
       );
     if (!poll) return refuse("forbidden-topic", `A registration may not publish to ${topic}.`);
     const [, requestId = "", operationId = ""] = poll;
-    answer(requestId, () => dps.operation(registrationId, operationId));
+    answer(requestId, () => dps.operation(credentials, operationId));
   }
 
   return {
     receive(packet) {
+      if (stream.destroyed) return;
+      silence.heard();
       switch (packet.cmd) {
         case "publish":
           onPublish(packet);
@@ -151,15 +177,24 @@ function createSpeaker(
       }
     },
     refuse,
-    closed() {},
+    closed: silence.stop,
   };
 }
 
-/** The device's own payload of `{"registrationId":…,"payload":…}`. */
-function payloadOf(bytes: string | Buffer): unknown {
+/**
+ * The device's own payload of `{"registrationId":…,"payload":…}`; empty bytes have none.
+ * @throws DpsError BadRequest
+ */
+function payloadOf(bytes: string | Buffer, registrationId: string): unknown {
+  const text = bytes.toString().trim();
+  if (text === "") return undefined;
+  return registrationPayload(parsed(text), registrationId);
+}
+
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(bytes.toString())?.payload;
+    return JSON.parse(text);
   } catch {
-    return undefined;
+    throw new DpsError("BadRequest", "The registration is no JSON", "protocol-error");
   }
 }

@@ -5,7 +5,6 @@ import type { Hub } from "../hub.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { derivedKey } from "./attestation.ts";
 import type { Dps } from "./dps.ts";
-import type { Enrollment } from "./enrollments.ts";
 import { enrollmentJson } from "./enrollments.ts";
 import { DpsError } from "./errors.ts";
 import type { Found, RegistrationCredentials } from "./matching.ts";
@@ -68,7 +67,7 @@ export async function assign(
   const allocation = stays
     ? { hub: previous, initialTwin: enrollment.initialTwin }
     : await allocate(dps, found, credentials, payload);
-  const substatus = provision(allocation, previous, deviceId, enrollment, credentials);
+  const substatus = provision(allocation, previous, deviceId, found, credentials);
   const time = new Date(dps.clock.now()).toISOString();
   return {
     registrationId,
@@ -88,20 +87,23 @@ function provision(
   { hub, initialTwin }: Allocation,
   previous: Hub | undefined,
   deviceId: string,
-  enrollment: Enrollment,
+  found: Found,
   credentials: RegistrationCredentials,
 ): Substatus {
+  const { enrollment } = found;
   const request: DeviceRequest = {
     deviceId,
-    authentication: authenticationFor(enrollment, credentials),
+    authentication: authenticationFor(found, credentials),
     iotEdge: enrollment.capabilities.iotEdge === true,
   };
+  const moved = previous !== hub && previous?.devices.find(deviceId) ? previous : undefined;
   if (hub.devices.find(deviceId)) {
     hub.devices.update(request, "*");
-    return "initialAssignment";
+    if (!moved) return "initialAssignment";
+  } else {
+    hub.limits.takeDevice(() => hub.devices.list().length);
+    hub.devices.create(request);
   }
-  hub.devices.create(request);
-  const moved = previous?.devices.find(deviceId) ? previous : undefined;
   const twin = moved && enrollment.migrateDeviceData ? moved.twins.get(deviceId) : undefined;
   const desired = isObject(initialTwin.properties) ? initialTwin.properties.desired : undefined;
   if (twin) {
@@ -117,13 +119,12 @@ function provision(
 
 /** X.509 identities carry the leaf's thumbprint, renewed with each registration. */
 function authenticationFor(
-  { attestation, ...enrollment }: Enrollment,
+  { kind, enrollment: { attestation } }: Found,
   { leaf, registrationId }: RegistrationCredentials,
 ): NonNullable<DeviceRequest["authentication"]> {
   if (attestation.type === "symmetricKey") {
     const { primaryKey, secondaryKey } = attestation.symmetricKey;
-    const isOwn = enrollment.id.toLowerCase() === registrationId;
-    const keyOf = (key: string) => (isOwn ? key : derivedKey(key, registrationId));
+    const keyOf = (key: string) => (kind === "individual" ? key : derivedKey(key, registrationId));
     const symmetricKey = { primaryKey: keyOf(primaryKey), secondaryKey: keyOf(secondaryKey) };
     return { type: "sas", symmetricKey };
   }
@@ -153,6 +154,9 @@ async function allocate(
   return { hub: choice[hash % choice.length] ?? first, initialTwin };
 }
 
+/** A function of the owner's has so long to answer. */
+const WEBHOOK_WITHIN_MS = 5_000;
+
 /** A custom allocation asks the owner's own function, as the service asks an Azure function. */
 async function askWebhook(
   { kind, enrollment }: Found,
@@ -162,6 +166,7 @@ async function askWebhook(
 ): Promise<Partial<Allocation> & { hub: Hub }> {
   const response = await fetch(enrollment.webhookUrl ?? "", {
     method: "POST",
+    signal: AbortSignal.timeout(WEBHOOK_WITHIN_MS),
     headers: { "content-type": "application/json" },
     body: JSON.stringify({
       [kind === "group" ? "enrollmentGroup" : "individualEnrollment"]: enrollmentJson(
@@ -172,9 +177,10 @@ async function askWebhook(
       linkedHubs: choice.map((hub) => hub.hostName),
     }),
   });
-  const answer: unknown = await response.json();
+  const answer: unknown = await response.json().catch(() => undefined);
   if (!response.ok || !isObject(answer)) {
-    throw new DpsError("BadRequest", `The allocation webhook answered ${response.status}`);
+    const what = isObject(answer) ? "" : " and no JSON object";
+    throw new DpsError("BadRequest", `The allocation webhook answered ${response.status}${what}`);
   }
   const hub = choice.find((each) => each.hostName === answer.iotHubHostName);
   if (!hub) throw new DpsError("BadRequest", `The webhook chose ${answer.iotHubHostName}`);

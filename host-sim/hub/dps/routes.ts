@@ -1,44 +1,70 @@
+import { HubError } from "../errors.ts";
 import { isObject, type JsonObject } from "../json.ts";
+import { holds } from "../query/evaluate.ts";
+import { parseCondition } from "../query/parse.ts";
 import type { HttpAnswer, HttpRequest, RouteGroup, Routes } from "../service/endpoint.ts";
 import { asObject, ifMatch } from "../service/json.ts";
 import type { ManagedResource } from "../service/management-routes.ts";
 import { isOnHost, problemWithToken } from "../service/sas.ts";
-import { certificatesOf } from "./attestation.ts";
+import { withKeys } from "./attestation.ts";
 import type { Dps, OperationState } from "./dps.ts";
 import { type Enrollments, enrollmentJson } from "./enrollments.ts";
 import { DpsError, problemJson } from "./errors.ts";
-import type { RegistrationCredentials } from "./matching.ts";
+import { type RegistrationCredentials, registrationPayload } from "./matching.ts";
 import { registrationJson } from "./provision.ts";
 
 const LARGEST_PAGE = 1000;
+const LARGEST_BULK = 100;
 
-/** What a device can ask over HTTPS; its certificate or token is checked with the registration. */
+/** What a device can ask over HTTPS; each request has to show its certificate or token. */
 export function registrationGroup(dps: Dps): RouteGroup {
   const answer = ({ done, body }: OperationState): HttpAnswer => ({
     status: done ? 200 : 202,
     json: body,
     headers: done ? {} : { "retry-after": String(dps.retryAfterSeconds) },
   });
+  const noted =
+    (run: (request: HttpRequest, credentials: RegistrationCredentials) => HttpAnswer) =>
+    (request: HttpRequest): HttpAnswer => {
+      try {
+        return run(request, credentialsOf(request));
+      } catch (error) {
+        if (error instanceof DpsError && error.status === 401) noteRefusal(dps, request, error);
+        throw error;
+      }
+    };
   return {
     routes: {
-      "PUT /:scope/registrations/:id/register": (request) => {
-        const body = request.body.length === 0 ? {} : asObject(request.json());
-        return answer(dps.register(credentialsOf(request), body.payload));
-      },
-      "GET /:scope/registrations/:id/operations/:operation": ({ parameters }) =>
-        answer(dps.operation(parameters.id as string, parameters.operation as string)),
-      "POST /:scope/registrations/:id": ({ parameters }) => {
-        const found = dps.registrations.find(parameters.id as string);
-        if (!found) throw new DpsError("NotFound", `There is no registration ${parameters.id}`);
-        return { json: registrationJson(found) };
-      },
+      "PUT /:scope/registrations/:id/register": noted((request, credentials) => {
+        const body = request.body.length === 0 ? {} : request.json();
+        const payload = registrationPayload(body, credentials.registrationId);
+        return answer(dps.register(credentials, payload));
+      }),
+      "GET /:scope/registrations/:id/operations/:operation": noted(({ parameters }, credentials) =>
+        answer(dps.operation(credentials, parameters.operation as string)),
+      ),
+      "POST /:scope/registrations/:id": noted((_request, credentials) => ({
+        json: dps.lookUp(credentials),
+      })),
     },
-    authorize({ parameters }) {
-      if (parameters.scope?.toLowerCase() === dps.idScope.toLowerCase()) return;
-      throw new DpsError("Unauthorized", `The id scope is not ${parameters.scope}`);
+    authorize(request) {
+      const { scope } = request.parameters;
+      if (scope?.toLowerCase() === dps.idScope.toLowerCase()) return;
+      const detail = `The id scope is ${dps.idScope}, the device says ${scope}.`;
+      const error = new DpsError("Unauthorized", detail, "wrong-scope");
+      noteRefusal(dps, request, error);
+      throw error;
     },
     problem: (error) => problemJson(error, dps.clock.now()),
   };
+}
+
+function noteRefusal(
+  { hubs }: Dps,
+  { parameters, address }: HttpRequest,
+  { reason, message }: DpsError,
+): void {
+  hubs[0].refusals.add({ deviceId: parameters.id ?? "", address, reason, detail: message });
 }
 
 function credentialsOf({ parameters, peer, headers }: HttpRequest): RegistrationCredentials {
@@ -58,20 +84,23 @@ export function enrollmentGroupRoutes(dps: Dps): RouteGroup {
       if (!request.query.get("api-version")) {
         throw new DpsError("BadRequest", "The query has no api-version");
       }
-      requireOwner(dps, request.headers.authorization ?? "");
+      requireOwner(dps, request);
     },
     problem: (error) => problemJson(error, dps.clock.now()),
   };
 }
 
-function requireOwner(dps: Dps, token: string): void {
+function requireOwner(dps: Dps, request: HttpRequest): void {
   const problem = problemWithToken({
-    token,
+    token: request.headers.authorization ?? "",
     keysOf: (policy) => (policy === "provisioningserviceowner" ? [dps.key] : []),
     covers: (resource) => isOnHost(resource, [dps.hostName]),
     time: dps.clock.now(),
   });
-  if (problem !== undefined) throw new DpsError("Unauthorized", problem);
+  if (problem === undefined) return;
+  const error = new DpsError("Unauthorized", problem, "bad-token");
+  noteRefusal(dps, request, error);
+  throw error;
 }
 
 function crudRoutes(enrollments: Enrollments, noun: string): Routes {
@@ -84,7 +113,10 @@ function crudRoutes(enrollments: Enrollments, noun: string): Routes {
     [`POST /${noun}/query`]: (request) =>
       page(
         request,
-        enrollments.list().map((each) => enrollmentJson(each, kind)),
+        chosen(
+          enrollments.list().map((each) => enrollmentJson(each, kind)),
+          request,
+        ),
         kind === "individual" ? "Enrollment" : "EnrollmentGroup",
       ),
     [`POST /${noun}`]: (request) => bulk(enrollments, asObject(request.json())),
@@ -100,22 +132,35 @@ function crudRoutes(enrollments: Enrollments, noun: string): Routes {
     },
     [`POST /${noun}/:id/attestationmechanism`]: ({ parameters }) => {
       const { attestation } = enrollments.get(parameters.id as string);
-      if (attestation.type === "symmetricKey") return { json: attestation };
-      const certificates = certificatesOf(attestation).map((certificate) => ({ certificate }));
-      return { json: { type: "x509", x509: { certificates } } };
+      return { json: withKeys(attestation) };
     },
   };
 }
 
+/** Of the query language the service knows `SELECT * FROM …` with a condition. */
+function chosen(rows: JsonObject[], request: HttpRequest): JsonObject[] {
+  const { query } = request.body.length === 0 ? {} : asObject(request.json());
+  const text = String(query ?? "*").trim();
+  if (text === "" || text === "*") return rows;
+  const match = /^select\s+\*(?:\s+from\s+\w+)?(?:\s+where\s+(.*))?$/is.exec(text);
+  if (!match) throw new DpsError("BadRequest", "A query is SELECT * FROM … WHERE …");
+  if (match[1] === undefined) return rows;
+  const condition = parseCondition(match[1]);
+  return rows.filter((row) => holds(condition, row));
+}
+
 function bulk(enrollments: Enrollments, body: JsonObject): HttpAnswer {
-  const list = Array.isArray(body.enrollments) ? body.enrollments.filter(isObject) : [];
-  const errors = list.flatMap((entry) => {
-    const registrationId = String(entry.registrationId ?? "");
+  if (!Array.isArray(body.enrollments) || body.enrollments.length > LARGEST_BULK) {
+    const message = `A bulk request has a list of up to ${LARGEST_BULK} enrollments`;
+    throw new DpsError("BadRequest", message);
+  }
+  const errors = body.enrollments.flatMap((entry) => {
+    const registrationId = String((isObject(entry) && entry.registrationId) || "");
     try {
-      runMode(enrollments, String(body.mode), registrationId, entry);
+      runMode(enrollments, String(body.mode), registrationId, asObject(entry, "An entry"));
       return [];
     } catch (error) {
-      if (!(error instanceof DpsError)) throw error;
+      if (!(error instanceof DpsError || error instanceof HubError)) throw error;
       return [{ registrationId, errorCode: error.code, errorStatus: error.message }];
     }
   });
@@ -138,8 +183,8 @@ function registrationRoutes({ registrations }: Dps): Routes {
       if (!found) throw new DpsError("NotFound", `There is no registration ${parameters.id}`);
       return { json: registrationJson(found), headers: { ETag: `"${found.etag}"` } };
     },
-    "DELETE /registrations/:id": ({ parameters }) => {
-      registrations.delete(parameters.id as string);
+    "DELETE /registrations/:id": ({ parameters, headers }) => {
+      registrations.delete(parameters.id as string, ifMatch(headers["if-match"]));
       return { status: 204 };
     },
     "POST /registrations/:id/query": (request) => {
@@ -170,6 +215,8 @@ export function managedDps(dps: Dps): ManagedResource {
     name: "spherule-dps",
     type: "Microsoft.Devices/provisioningServices",
     certificates: dps.certificates,
+    keysAt: "keys",
+    sku: () => ({ name: "S1", tier: "Standard", capacity: 1 }),
     keys: () => [
       {
         keyName: "provisioningserviceowner",

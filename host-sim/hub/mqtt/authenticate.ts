@@ -48,13 +48,8 @@ export function authenticate(hubs: readonly Hub[], packet: IConnectPacket, peer:
     reason,
     detail,
   });
-  const { protocolId, protocolVersion } = packet;
-  // The highest bit of the level is a bridge's; `mqtt-packet` tells it apart, its types do not.
-  const { bridgeMode } = packet as { bridgeMode?: boolean };
-  if (protocolId !== "MQTT" || protocolVersion !== 4 || bridgeMode) {
-    const asked = `${protocolId} level ${protocolVersion}${bridgeMode ? " as a bridge" : ""}`;
-    return refuse(BAD_PROTOCOL, "bad-protocol", `Only MQTT 3.1.1 is spoken, not ${asked}.`);
-  }
+  const protocol = problemWithProtocol(packet);
+  if (protocol !== undefined) return refuse(BAD_PROTOCOL, "bad-protocol", protocol);
   const user = parseUserName(packet.username ?? "", hubs);
   if (typeof user === "string") return refuse(BAD_USER_NAME, "bad-user-name", user);
   const { hub, id } = user;
@@ -72,6 +67,16 @@ export function authenticate(hubs: readonly Hub[], packet: IConnectPacket, peer:
   const scope = authScopeOf(device, token);
   const validUntil = device.authentication.type === "sas" ? expiryOf(token) : undefined;
   return { ok: true, hub, device, modelId: user.modelId, scope, validUntil };
+}
+
+/** @returns what else than MQTT 3.1.1 a CONNECT speaks, or undefined */
+export function problemWithProtocol(packet: IConnectPacket): string | undefined {
+  const { protocolId, protocolVersion } = packet;
+  // The highest bit of the level is a bridge's; `mqtt-packet` tells it apart, its types do not.
+  const { bridgeMode } = packet as { bridgeMode?: boolean };
+  if (protocolId === "MQTT" && protocolVersion === 4 && !bridgeMode) return undefined;
+  const asked = `${protocolId} level ${protocolVersion}${bridgeMode ? " as a bridge" : ""}`;
+  return `Only MQTT 3.1.1 is spoken, not ${asked}.`;
 }
 
 /** @returns which rule of the hub's IP filter turns the caller away, or undefined */
@@ -168,7 +173,7 @@ function isWithin(resource: string, given: string, hostName: string): boolean {
 
 function devicePolicyKeys(hub: Hub, name: string): string[] {
   const policy = hub.policies.find(name);
-  return policy?.permissions.includes("DeviceConnect") ? [policy.key] : [];
+  return policy?.permissions.includes("DeviceConnect") ? [policy.key, policy.secondaryKey] : [];
 }
 
 function problemWithThumbprint(

@@ -12,10 +12,9 @@ import type { RefusalReason } from "../refusals.ts";
 import type { Session } from "../sessions.ts";
 import { onPublish, onSubscribe, onUnsubscribe, storeTelemetry } from "./handlers.ts";
 import { formatBag } from "./property-bag.ts";
+import { type SilenceWatch, watchSilence } from "./silence.ts";
 import { parsePublication, type Subscription } from "./topics.ts";
 
-/** The service ends a silent connection after 1.5 times the keep-alive, at most after this. */
-const LONGEST_SILENCE_MS = 1_767_000;
 /** A sender that is faster than the store is not read from until it catches up. */
 const MOST_UNSTORED = 1_000;
 /** A reader that does not keep up is cut off instead of filling the memory. */
@@ -51,11 +50,10 @@ export class MqttConnection implements OwnConnection {
   readonly #accepted: Accepted;
   /** Packet id of a message that was sent → what settles it. */
   readonly #inFlight = new Map<number, string>();
+  readonly #silence: SilenceWatch;
   readonly #tokenEnd: TimerHandle | undefined;
   readonly #since: string;
   #nextPacketId = 1;
-  #silence: TimerHandle | undefined;
-  #heard: number;
   #corked = false;
   /** Packet ids that are acknowledged in this turn. */
   #acknowledged: number[] = [];
@@ -70,8 +68,10 @@ export class MqttConnection implements OwnConnection {
     this.sender = senderOf(accepted.device, accepted.modelId, accepted.scope);
     this.subscriptions = accepted.session.subscriptions;
     this.#since = new Date(accepted.hub.clock.now()).toISOString();
-    this.#heard = accepted.transportClock.monotonic();
-    this.#watchSilence();
+    const { keepalive = 0 } = accepted.connect;
+    this.#silence = watchSilence(accepted.transportClock, keepalive, (seconds) =>
+      this.refuse("keep-alive", `Nothing came for ${seconds} s.`),
+    );
     const { validUntil, hub } = accepted;
     if (validUntil === undefined) return;
     this.#tokenEnd = hub.clock.setTimer(validUntil - hub.clock.now(), () =>
@@ -112,7 +112,7 @@ export class MqttConnection implements OwnConnection {
   /** Handles a packet after CONNECT. */
   receive(packet: Packet): void {
     if (!this.#open) return;
-    this.#heard = this.#accepted.transportClock.monotonic();
+    this.#silence.heard();
     switch (packet.cmd) {
       case "publish":
         onPublish(this, packet);
@@ -213,7 +213,7 @@ export class MqttConnection implements OwnConnection {
   closed(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#accepted.transportClock.clearTimer(this.#silence);
+    this.#silence.stop();
     this.hub.clock.clearTimer(this.#tokenEnd);
     this.hub.connections.remove(this.id, this);
     this.hub.devices.touch(this.id);
@@ -271,18 +271,6 @@ export class MqttConnection implements OwnConnection {
       if (this.#acknowledged.length > 0) socket.write(pubacks(this.#acknowledged));
       this.#acknowledged = [];
       socket.uncork();
-    });
-  }
-
-  /** A timer is set once a span of silence, not once a packet. */
-  #watchSilence(): void {
-    const { transportClock, connect } = this.#accepted;
-    const asked = (connect.keepalive ?? 0) * 1500;
-    const limit = asked === 0 ? LONGEST_SILENCE_MS : Math.min(asked, LONGEST_SILENCE_MS);
-    const left = this.#heard + limit - transportClock.monotonic();
-    this.#silence = transportClock.setTimer(left, () => {
-      if (this.#heard + limit > transportClock.monotonic()) this.#watchSilence();
-      else this.refuse("keep-alive", `Nothing came for ${limit / 1000} s.`);
     });
   }
 

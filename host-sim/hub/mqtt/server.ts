@@ -66,13 +66,14 @@ function shakeHands(
   const patience = transportClock.setTimer(HANDSHAKE_WITHIN_MS, () =>
     secure.destroy(new Error("it took too long")),
   );
-  let problem = new Error("hang up");
+  let problem = new Error("the client hung up");
   const onError = (error: Error) => {
     problem = error;
   };
   const onClose = () => {
     transportClock.clearTimer(patience);
-    onTlsProblem(address, explained(problem));
+    // Who only looks whether the port is open has not failed at anything.
+    if (socket.bytesRead > 0) onTlsProblem(address, explained(problem));
   };
   secure.on("error", onError);
   secure.on("close", onClose);
@@ -87,7 +88,7 @@ function shakeHands(
 /** OpenSSL's words, and what they mean to somebody who is stuck on them. */
 function explained(error: Error & { readonly reason?: string }): string {
   const reason = error.reason ?? error.message;
-  const hint = /unknown ca|hang up|reset/i.test(reason)
+  const hint = /unknown ca|hung up|reset/i.test(reason)
     ? "; clients that do not trust the hub's certificate end it so: give them the lab's ca.pem"
     : "";
   return `The TLS handshake failed: ${reason}${hint}.`;

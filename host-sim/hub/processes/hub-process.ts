@@ -55,7 +55,7 @@ function start(options: HubProcessOptions) {
   const line = peers.join(MAIN, (envelope) => tell({ kind: "peer", envelope }));
   const dps = createDps({ hostName: dpsHostName, store, clock, logger, hubs: [hub] });
   const transportClock = new RealClock();
-  const registrations = createRegistrationEndpoint(dps);
+  const registrations = createRegistrationEndpoint(dps, transportClock);
   const accept = createAcceptor({ hubs: [hub], registrations, transportClock });
   const sockets = new Set<Socket>();
   let listening: Server | undefined;

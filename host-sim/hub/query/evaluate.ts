@@ -1,8 +1,6 @@
-import { isObject, type Json, type JsonObject } from "../json.ts";
+import { isObject, type JsonObject } from "../json.ts";
+import { callFunction, same, type Value } from "./functions.ts";
 import type { Comparison, Expression, Path } from "./parse.ts";
-import { queryProblem } from "./tokens.ts";
-
-type Value = Json | undefined;
 
 /** What a path leads to; undefined where nothing is. */
 export function lookUp(row: JsonObject, path: Path): Value {
@@ -50,10 +48,6 @@ function evaluate(expression: Expression, row: JsonObject): Value {
   }
 }
 
-function same(left: Value, right: Value): boolean {
-  return JSON.stringify(left) === JSON.stringify(right);
-}
-
 function compare(operator: Comparison, left: Value, right: Value): boolean {
   if (left === undefined || right === undefined) return false;
   if (operator === "=") return same(left, right);
@@ -64,30 +58,4 @@ function compare(operator: Comparison, left: Value, right: Value): boolean {
   if (operator === "<") return order < 0;
   if (operator === ">") return order > 0;
   return operator === "<=" ? order <= 0 : order >= 0;
-}
-
-const FUNCTIONS: Readonly<Record<string, (...args: Value[]) => Value>> = {
-  is_defined: (value) => value !== undefined,
-  is_null: (value) => value === null,
-  is_bool: (value) => typeof value === "boolean",
-  is_number: (value) => typeof value === "number",
-  is_string: (value) => typeof value === "string",
-  is_object: (value) => isObject(value),
-  is_primitive: (value) => value === null || ["boolean", "number", "string"].includes(typeof value),
-  startswith: (text, part) => bothTexts(text, part, (a, b) => a.startsWith(b)),
-  endswith: (text, part) => bothTexts(text, part, (a, b) => a.endsWith(b)),
-  contains: (text, part) =>
-    Array.isArray(text)
-      ? text.some((item) => same(item, part))
-      : bothTexts(text, part, (a, b) => a.includes(b)),
-};
-
-function bothTexts(a: Value, b: Value, test: (a: string, b: string) => boolean): boolean {
-  return typeof a === "string" && typeof b === "string" && test(a, b);
-}
-
-function callFunction(name: string, args: readonly Value[]): Value {
-  const run = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
-  if (!run) throw queryProblem(`the function ${name} is not known`);
-  return run(...args);
 }

@@ -1,3 +1,4 @@
+import { functionNamed } from "./functions.ts";
 import { queryProblem, type Token, tokenize } from "./tokens.ts";
 
 export type Path = readonly string[];
@@ -54,29 +55,45 @@ const DEEPEST = 100;
 export function parseQuery(text: string): Query {
   const reader = createReader(tokenize(text));
   reader.expect("select");
-  const top = reader.take("top") ? reader.number() : undefined;
+  const top = reader.take("top") ? topFrom(reader.number()) : undefined;
   const columns = reader.take("*") ? undefined : reader.list(() => column(reader));
   reader.expect("from");
   const source = reader.path().join(".").toLowerCase();
   if (!SOURCES.includes(source)) throw queryProblem(`FROM ${source} is not known`);
-  const alias = reader.alias();
-  const where = reader.take("where") ? either(reader, alias) : undefined;
+  const names: Names = { source: source.split("."), alias: reader.alias() };
+  const where = reader.take("where") ? either(reader, names) : undefined;
   const groupBy = reader.take("group") ? groups(reader) : [];
   reader.end();
-  const plain = (path: Path) => withoutAlias(path, alias);
-  return {
+  const plain = (path: Path) => relative(path, names);
+  const query = {
     top,
     columns: columns?.map((each) => ({ ...each, path: plain(each.path) })),
     source: source as Source,
     where,
     groupBy: groupBy.map(plain),
   };
+  requireGrouped(query);
+  return query;
+}
+
+function topFrom(count: number): number {
+  if (Number.isInteger(count) && count >= 1) return count;
+  throw queryProblem("TOP takes a whole number from 1 on");
+}
+
+/** A row of a group or of an aggregate has no other columns than those it is grouped by. */
+function requireGrouped({ columns, groupBy }: Query): void {
+  if (groupBy.length === 0 && !columns?.some(({ aggregate }) => aggregate)) return;
+  if (!columns) throw queryProblem("SELECT * cannot be grouped");
+  const grouped = groupBy.map((path) => path.join("."));
+  const loose = columns.find((each) => !each.aggregate && !grouped.includes(each.path.join(".")));
+  if (loose) throw queryProblem(`the column ${loose.path.join(".")} is not in GROUP BY`);
 }
 
 /** A condition alone, as configurations and jobs have it. */
 export function parseCondition(text: string): Expression {
   const reader = createReader(tokenize(text));
-  const condition = either(reader, undefined);
+  const condition = either(reader, { source: [], alias: undefined });
   reader.end();
   return condition;
 }
@@ -154,8 +171,16 @@ function unexpected(token: Token | undefined, wanted: string) {
     : queryProblem(`it ends where ${wanted} should follow`);
 }
 
-function withoutAlias(path: Path, alias: string | undefined): Path {
-  return alias !== undefined && path[0] === alias && path.length > 1 ? path.slice(1) : path;
+/** What a path may begin with: the source's own name, or what the query calls it. */
+interface Names {
+  readonly source: Path;
+  readonly alias: string | undefined;
+}
+
+function relative(path: Path, { source, alias }: Names): Path {
+  if (alias !== undefined && path[0] === alias && path.length > 1) return path.slice(1);
+  const isUnder = path.length > source.length && source.every((name, at) => name === path[at]);
+  return isUnder ? path.slice(source.length) : path;
 }
 
 function groups(reader: Reader): Path[] {
@@ -181,50 +206,50 @@ function argumentOf(reader: Reader): Path {
   return reader.take("*") ? [] : reader.path();
 }
 
-function either(reader: Reader, alias: string | undefined): Expression {
+function either(reader: Reader, names: Names): Expression {
   return reader.nested(() => {
-    let left = both(reader, alias);
-    while (reader.take("or")) left = { kind: "or", left, right: both(reader, alias) };
+    let left = both(reader, names);
+    while (reader.take("or")) left = { kind: "or", left, right: both(reader, names) };
     return left;
   });
 }
 
-function both(reader: Reader, alias: string | undefined): Expression {
-  let left = negation(reader, alias);
-  while (reader.take("and")) left = { kind: "and", left, right: negation(reader, alias) };
+function both(reader: Reader, names: Names): Expression {
+  let left = negation(reader, names);
+  while (reader.take("and")) left = { kind: "and", left, right: negation(reader, names) };
   return left;
 }
 
-function negation(reader: Reader, alias: string | undefined): Expression {
-  if (!reader.take("not")) return comparison(reader, alias);
-  return reader.nested(() => ({ kind: "not", inner: negation(reader, alias) }));
+function negation(reader: Reader, names: Names): Expression {
+  if (!reader.take("not")) return comparison(reader, names);
+  return reader.nested(() => ({ kind: "not", inner: negation(reader, names) }));
 }
 
-function comparison(reader: Reader, alias: string | undefined): Expression {
-  const left = operand(reader, alias);
+function comparison(reader: Reader, names: Names): Expression {
+  const left = operand(reader, names);
   const negated = reader.is("nin") || reader.is("not");
   if (reader.take("nin") || reader.take("in") || (reader.take("not") && reader.take("in"))) {
-    return { kind: "in", negated, left, list: listOf(reader, alias) };
+    return { kind: "in", negated, left, list: listOf(reader, names) };
   }
   for (const operator of ["<=", ">=", "!=", "<>", "=", "<", ">"] as const) {
     if (!reader.take(operator)) continue;
-    const right = operand(reader, alias);
+    const right = operand(reader, names);
     return { kind: "compare", operator: operator === "<>" ? "!=" : operator, left, right };
   }
   return left;
 }
 
-function listOf(reader: Reader, alias: string | undefined): Expression[] {
+function listOf(reader: Reader, names: Names): Expression[] {
   const close = reader.take("(") ? ")" : "]";
   if (close === "]") reader.expect("[");
-  const items = reader.list(() => operand(reader, alias));
+  const items = reader.list(() => operand(reader, names));
   reader.expect(close);
   return items;
 }
 
-function operand(reader: Reader, alias: string | undefined): Expression {
+function operand(reader: Reader, names: Names): Expression {
   if (reader.take("(")) {
-    const inner = either(reader, alias);
+    const inner = either(reader, names);
     reader.expect(")");
     return inner;
   }
@@ -235,14 +260,14 @@ function operand(reader: Reader, alias: string | undefined): Expression {
   if (token.kind === "number") return { kind: "literal", value: token.value };
   if (token.kind === "text") return { kind: "literal", value: token.text };
   if (token.kind === "symbol") throw unexpected(token, "a value");
-  if (reader.take("(")) return call(reader, token.text, alias);
+  if (reader.take("(")) return call(reader, token.text, names);
   const path = [token.text];
   while (reader.take(".")) path.push(reader.word());
-  return { kind: "path", path: withoutAlias(path, alias) };
+  return { kind: "path", path: relative(path, names) };
 }
 
-function call(reader: Reader, name: string, alias: string | undefined): Expression {
-  const args = reader.is(")") ? [] : reader.list(() => either(reader, alias));
+function call(reader: Reader, name: string, names: Names): Expression {
+  const args = reader.is(")") ? [] : reader.list(() => either(reader, names));
   reader.expect(")");
-  return { kind: "call", name: name.toLowerCase(), args };
+  return { kind: "call", name: functionNamed(name, args.length), args };
 }

@@ -21,7 +21,10 @@ export function tokenize(query: string): Token[] {
   for (let at = 0; at < end; at = PATTERN.lastIndex) {
     PATTERN.lastIndex = at;
     const groups = PATTERN.exec(query)?.groups;
-    if (!groups) throw queryProblem(`character ${at + 1} begins nothing that is known`);
+    if (!groups) {
+      const gap = query.slice(at).search(/\S/);
+      throw queryProblem(`character ${at + gap + 1} begins nothing that is known`);
+    }
     tokens.push(tokenFrom(groups, at));
     if (tokens.length > MOST_PARTS) throw queryProblem(`it has more than ${MOST_PARTS} parts`);
   }

@@ -5,8 +5,10 @@ import { senderOf } from "../events.ts";
 import type { Hub } from "../hub.ts";
 import { isObject } from "../json.ts";
 import { authScopeOf, problemWithCredentials } from "../mqtt/authenticate.ts";
+import { messageSize } from "../mqtt/property-bag.ts";
 import { type HttpAnswer, type HttpRequest, hubProblem, type RouteGroup } from "./endpoint.ts";
 import { requireAddress, requireApiVersion } from "./group.ts";
+import { notThere } from "./left-out.ts";
 import { idFrom } from "./registry-routes.ts";
 
 const LARGEST_MESSAGE = 262_144;
@@ -33,6 +35,8 @@ export function deviceGroup(hub: Hub): RouteGroup {
       "DELETE /devices/:deviceId/messages/devicebound/:lock": (request) =>
         request.query.has("reject") ? reject(request) : finish(request),
       "POST /devices/:deviceId/messages/devicebound/:lock/abandon": settle(hub.c2d.abandon),
+      "POST /devices/:deviceId/files": notThere,
+      "POST /devices/:deviceId/files/notifications": notThere,
     },
     authorize(request) {
       requireApiVersion(request);
@@ -62,17 +66,17 @@ async function takeEvents(hub: Hub, request: HttpRequest): Promise<HttpAnswer> {
   const device = hub.devices.get(idFrom(request.parameters));
   const batch = request.headers["content-type"]?.startsWith(BATCH_TYPE);
   const messages = batch ? batchOf(request.json()) : [single(request)];
-  const size = messages.reduce((sum, { body }) => sum + body.length, 0);
+  const read = messages.map(({ body, headers }) => ({ body, ...propertiesOf(headers) }));
+  const size = read.reduce((sum, each) => sum + messageSize(each.body.length, each), 0);
   if (size > LARGEST_MESSAGE) {
     throw new HubError("MessageTooLarge", `Messages have at most ${LARGEST_MESSAGE} bytes`);
   }
   const { modelId } = hub.twins.get(idOf(device));
   const scope = authScopeOf(device, request.headers.authorization ?? "");
   const sender = senderOf(device, modelId, scope);
-  const kept = messages.map(({ body, headers }) => {
+  const kept = read.map(({ body, properties, system }) => {
     hub.limits.take("telemetry");
     hub.limits.spend(body.length);
-    const { properties, system } = propertiesOf(headers);
     return hub.events.append({
       sender,
       body: body.toString("base64"),
@@ -124,6 +128,7 @@ const SYSTEM_HEADERS = new Map(
     "iothub-contentencoding": "content-encoding",
     "iothub-interface-id": "iothub-interface-id",
     "iothub-to": "to",
+    "dt-subject": "dt-subject",
   }),
 );
 
@@ -152,28 +157,36 @@ function receive(hub: Hub, device: Device): HttpAnswer {
 
 function messageHeaders(deviceId: string, message: QueuedMessage): Record<string, string> {
   const { correlationId, userId, contentType, contentEncoding, ack, properties } = message;
-  const optional = {
-    "iothub-correlationid": correlationId,
-    "iothub-userid": userId,
-    "content-type": contentType,
-    "content-encoding": contentEncoding,
-    "iothub-ack": ack === "none" ? undefined : ack,
-  };
-  return {
-    "iothub-messageid": message.messageId,
-    "iothub-to": `/devices/${encodeURIComponent(deviceId)}/messages/deviceBound`,
-    "iothub-sequencenumber": String(message.sequence),
-    "iothub-enqueuedtime": message.enqueuedTime,
-    "iothub-expiry": new Date(message.expires).toISOString(),
-    "iothub-deliverycount": String(message.deliveryCount),
-    ...Object.fromEntries(
-      Object.entries(optional).filter((pair): pair is [string, string] => pair[1] !== undefined),
-    ),
-    ...Object.fromEntries(
-      Object.entries(properties).map(([name, value]) => [
-        `${APPLICATION}${name}`,
-        encodeURIComponent(value),
-      ]),
-    ),
-  };
+  const named: [name: string, value: string | undefined][] = [
+    ["iothub-messageid", message.messageId],
+    ["iothub-to", `/devices/${encodeURIComponent(deviceId)}/messages/deviceBound`],
+    ["iothub-sequencenumber", String(message.sequence)],
+    ["iothub-enqueuedtime", message.enqueuedTime],
+    ["iothub-expiry", new Date(message.expires).toISOString()],
+    ["iothub-deliverycount", String(message.deliveryCount)],
+    ["iothub-correlationid", correlationId],
+    ["iothub-userid", userId],
+    ["content-type", contentType],
+    ["content-encoding", contentEncoding],
+    ["iothub-ack", ack === "none" ? undefined : ack],
+    ...Object.entries(properties).map(([name, value]): [string, string] => [
+      APPLICATION + headerName(name),
+      value,
+    ]),
+  ];
+  return Object.fromEntries(
+    named.flatMap(([name, value]) => (value === undefined ? [] : [[name, headerValue(value)]])),
+  );
+}
+
+/** What HTTP cannot carry is percent-encoded: a message must not stick in its queue over it. */
+function headerName(name: string): string {
+  const encoded = encodeURIComponent(name);
+  return encoded.replace(/[()]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+}
+
+function headerValue(value: string): string {
+  return /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$|^$/.test(value)
+    ? value
+    : encodeURIComponent(value);
 }

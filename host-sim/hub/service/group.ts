@@ -62,7 +62,7 @@ export function problemWithPolicyToken(
   if (missing) return `The policy ${policy.name} has no permission ${missing}.`;
   return problemWithToken({
     token,
-    keysOf: () => [policy.key],
+    keysOf: () => [policy.key, policy.secondaryKey],
     covers: (resource) =>
       isOnHost(resource.replace(SCHEME, ""), [hub.hostName, eventHubName(hub.hostName)]),
     time: hub.clock.now(),

@@ -2,7 +2,8 @@ import { HubError } from "../errors.ts";
 import type { Handler } from "./endpoint.ts";
 import type { ServiceRoutes } from "./group.ts";
 
-const refuse: Handler = ({ route }) => {
+/** Answers a route that the real hub has and this one has not. */
+export const notThere: Handler = ({ route }) => {
   throw new HubError("NotImplemented", `This hub has no ${route}; docs/differences.md lists that`);
 };
 
@@ -17,9 +18,6 @@ export const leftOutRoutes: ServiceRoutes = Object.fromEntries(
     "PATCH /digitaltwins/:id",
     "POST /digitaltwins/:id/commands/:name",
     "POST /digitaltwins/:id/components/:component/commands/:name",
-    "POST /devices/:deviceId/files",
-    "POST /devices/:deviceId/files/notifications",
-    "POST /configurations/testQueries",
     "GET /messages/serviceBound/filenotifications",
-  ].map((route) => [route, ["ServiceConnect", refuse] as const]),
+  ].map((route) => [route, ["ServiceConnect", notThere] as const]),
 );

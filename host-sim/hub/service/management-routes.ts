@@ -1,10 +1,8 @@
+import { createHash } from "node:crypto";
 import { certificateBytes } from "../../pki/index.ts";
 import type { Certificates, RegisteredCertificate } from "../certificates.ts";
 import { HubError } from "../errors.ts";
-import { PARTITIONS } from "../events.ts";
-import type { Hub } from "../hub.ts";
 import { isObject, type JsonObject } from "../json.ts";
-import { shortName } from "../names.ts";
 import type { Handler, HttpAnswer, HttpRequest, RouteGroup, Routes } from "./endpoint.ts";
 import { asObject, ifMatch } from "./json.ts";
 
@@ -16,40 +14,14 @@ export interface ManagedResource {
   readonly type: string;
   readonly properties: () => JsonObject;
   readonly keys: () => readonly JsonObject[];
+  /** Where a single key is asked for, e.g. `IotHubKeys`. */
+  readonly keysAt: string;
   readonly certificates: Certificates;
-}
-
-export function managedHub(hub: Hub): ManagedResource {
-  const name = shortName(hub.hostName);
-  return {
-    name,
-    type: "Microsoft.Devices/IotHubs",
-    certificates: hub.certificates,
-    keys: () =>
-      hub.policies.list().map(({ name: keyName, key, permissions }) => ({
-        keyName,
-        primaryKey: key,
-        secondaryKey: key,
-        rights: permissions.join(", "),
-      })),
-    properties: () => ({
-      state: "Active",
-      provisioningState: "Succeeded",
-      hostName: hub.hostName,
-      ipFilterRules: [],
-      minTlsVersion: "1.2",
-      eventHubEndpoints: {
-        events: {
-          retentionTimeInDays: 1,
-          partitionCount: PARTITIONS,
-          partitionIds: Array.from({ length: PARTITIONS }, (_, index) => String(index)),
-          path: name,
-          endpoint: `sb://${hub.hostName}/`,
-        },
-      },
-      cloudToDevice: { maxDeliveryCount: 10, defaultTtlAsIso8601: "PT1H" },
-    }),
-  };
+  readonly sku: () => JsonObject;
+  /** A change of the resource's properties. @throws HubError */
+  readonly change?: (properties: JsonObject) => void;
+  /** Routes below the resource's own path. */
+  readonly more?: (base: string, id: (request: HttpRequest) => string) => Routes;
 }
 
 /**
@@ -92,6 +64,7 @@ function managementProblem(error: unknown): HttpAnswer {
 }
 
 function resourceRoutes(resource: ManagedResource): Routes {
+  const all = `/subscriptions/:subscription/providers/${resource.type}`;
   const list = `/subscriptions/:subscription/resourceGroups/:group/providers/${resource.type}`;
   const base = `${list}/${resource.name}`;
   const one = `${base}/certificates/:name`;
@@ -101,9 +74,26 @@ function resourceRoutes(resource: ManagedResource): Routes {
     return { json: certificateJson(request, resource, found, code) };
   };
   return {
+    ...resource.more?.(base, (request) => resourceId(resource, request)),
+    [`GET ${all}`]: (request) => ({ json: { value: [resourceJson(resource, request)] } }),
     [`GET ${list}`]: (request) => ({ json: { value: [resourceJson(resource, request)] } }),
     [`GET ${base}`]: whole,
+    [`PUT ${base}`]: (request) => {
+      const etag = ifMatch(request.headers["if-match"]);
+      if (etag !== undefined && etag !== "*" && etag !== etagOfResource(resource)) {
+        throw new HubError("PreconditionFailed", "If-Match is not the resource's ETag");
+      }
+      const { properties } = asObject(request.json());
+      if (!resource.change) throw new HubError("NotImplemented", "This resource has no settings");
+      resource.change(isObject(properties) ? properties : {});
+      return whole(request);
+    },
     [`POST ${base}/listkeys`]: () => ({ json: { value: resource.keys() } }),
+    [`POST ${base}/${resource.keysAt}/:key/listkeys`]: ({ parameters }) => {
+      const found = resource.keys().find(({ keyName }) => keyName === parameters.key);
+      if (found) return { json: found };
+      throw new ManagementError(404, "NotFound", `There is no policy ${parameters.key}.`);
+    },
     [`GET ${base}/certificates`]: (request) => ({
       json: {
         value: resource.certificates
@@ -133,6 +123,8 @@ function resourceRoutes(resource: ManagedResource): Routes {
   };
 }
 
+const CERTIFICATE_NAME = /^[A-Za-z0-9._-]{1,64}$/;
+
 function upload(
   resource: ManagedResource,
   request: HttpRequest,
@@ -140,6 +132,9 @@ function upload(
 ): HttpAnswer {
   const { certificates } = resource;
   const name = request.parameters.name as string;
+  if (!CERTIFICATE_NAME.test(name)) {
+    throw new HubError("ArgumentInvalid", "A certificate's name has 1 to 64 of A-Z a-z 0-9 . _ -");
+  }
   const exists = certificates.list().some((entry) => entry.name === name);
   if (exists) requireEtag(resource, request, "needed");
   const body = asObject(request.json());
@@ -174,7 +169,7 @@ function etagOf({ thumbprint: print, isVerified, verificationCode }: RegisteredC
 }
 
 function resourceId(resource: ManagedResource, { parameters }: HttpRequest): string {
-  const { subscription, group } = parameters;
+  const { subscription, group = "lab" } = parameters;
   return `/subscriptions/${subscription}/resourceGroups/${group}/providers/${resource.type}/${resource.name}`;
 }
 
@@ -184,10 +179,14 @@ function resourceJson(resource: ManagedResource, request: HttpRequest): JsonObje
     name: resource.name,
     type: resource.type,
     location: "lab",
-    etag: "lab",
+    etag: etagOfResource(resource),
     properties: resource.properties(),
-    sku: { name: "S1", tier: "Standard", capacity: 1 },
+    sku: resource.sku(),
   };
+}
+
+function etagOfResource({ properties }: ManagedResource): string {
+  return createHash("sha256").update(JSON.stringify(properties())).digest("base64").slice(0, 12);
 }
 
 function certificateJson(

@@ -98,7 +98,12 @@ function createOrUpdate(hub: Hub, request: HttpRequest): Device {
   }
   const wanted = requestFrom({ ...body, ...request.parameters });
   const etag = ifMatch(request.headers["if-match"]);
-  return etag === undefined ? hub.devices.create(wanted) : hub.devices.update(wanted, etag);
+  return etag === undefined ? create(hub, wanted) : hub.devices.update(wanted, etag);
+}
+
+function create(hub: Hub, wanted: DeviceRequest): Device {
+  if (wanted.moduleId === undefined) hub.limits.takeDevice(() => hub.devices.list().length);
+  return hub.devices.create(wanted);
 }
 
 function requestFrom(body: JsonObject): DeviceRequest {
@@ -145,28 +150,34 @@ function bulk(hub: Hub, body: unknown): HttpAnswer {
 
 function runChange(hub: Hub, change: JsonObject): void {
   const request = requestFrom({ ...change, deviceId: change.id ?? change.deviceId ?? "" });
-  const etag = ifMatch(String(change.eTag ?? change.etag ?? ""));
-  switch (String(change.importMode ?? "create").toLowerCase()) {
-    case "create":
-      hub.devices.create(request);
-      return;
-    case "update":
-      hub.devices.update(request, "*");
-      return;
-    case "updateifmatchetag":
-      hub.devices.update(request, etag ?? "");
-      return;
-    case "createorupdate":
-      if (hub.devices.find(idOf(request))) hub.devices.update(request, "*");
-      else hub.devices.create(request);
-      return;
-    case "delete":
-      hub.devices.delete(idOf(request));
-      return;
-    case "deleteifmatchetag":
-      hub.devices.delete(idOf(request), etag ?? "");
-      return;
-    default:
-      throw new HubError("ArgumentInvalid", `importMode ${change.importMode} is not known`);
-  }
+  const id = idOf(request);
+  const etag = ifMatch(String(change.eTag ?? change.etag ?? "")) ?? "";
+  const twinEtag = ifMatch(String(change.twinETag ?? "")) ?? "";
+  const addNew = () =>
+    hub.store.transaction(() => {
+      create(hub, request);
+      if (twinIn(change)) hub.twins.patch(id, twinIn(change) ?? {});
+    });
+  const changeTwin = (version: string) =>
+    hub.twins.patch(idOf(hub.devices.get(id)), twinIn(change) ?? {}, version);
+  const modes: Readonly<Record<string, () => unknown>> = {
+    create: addNew,
+    update: () => hub.devices.update(request, "*"),
+    updateifmatchetag: () => hub.devices.update(request, etag),
+    createorupdate: () => (hub.devices.find(id) ? hub.devices.update(request, "*") : addNew()),
+    updatetwin: () => changeTwin("*"),
+    updatetwinifmatchetag: () => changeTwin(twinEtag),
+    delete: () => hub.devices.delete(id),
+    deleteifmatchetag: () => hub.devices.delete(id, etag),
+  };
+  const mode = String(change.importMode ?? "create").toLowerCase();
+  const run = Object.hasOwn(modes, mode) ? modes[mode] : undefined;
+  if (!run) throw new HubError("ArgumentInvalid", `importMode ${change.importMode} is not known`);
+  run();
+}
+
+/** Tags and desired properties that an entry brings along. */
+function twinIn({ tags, properties }: JsonObject) {
+  const desired = isObject(properties) ? properties.desired : undefined;
+  return tags === undefined && desired === undefined ? undefined : { tags, desired };
 }

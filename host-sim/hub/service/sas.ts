@@ -6,8 +6,9 @@ export type Permission = "RegistryRead" | "RegistryWrite" | "ServiceConnect" | "
 /** A shared access policy of the hub. */
 export interface Policy {
   readonly name: string;
-  /** Base64. */
+  /** Base64; tokens may be signed with either key. */
   readonly key: string;
+  readonly secondaryKey: string;
   readonly permissions: readonly Permission[];
 }
 
@@ -29,7 +30,7 @@ export function createPolicies(store: Store, hostName: string) {
   const policies = new Map(
     Object.entries(PERMISSIONS).map(([name, permissions]): [string, Policy] => [
       name,
-      { name, key: keyOf(name), permissions },
+      { name, key: keyOf(name), secondaryKey: keyOf(`${name}/secondary`), permissions },
     ]),
   );
   const textFor = (name: string) =>

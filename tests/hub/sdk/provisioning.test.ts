@@ -1,13 +1,10 @@
 // deadline: 40 s
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { IotHubClient } from "@azure/arm-iothub";
 import azureProvisioning from "azure-iot-provisioning-device";
-import provisioningHttp from "azure-iot-provisioning-device-http";
 import provisioningMqtt from "azure-iot-provisioning-device-mqtt";
 import provisioningService from "azure-iot-provisioning-service";
 import azureSymmetric from "azure-iot-security-symmetric-key";
-import azureX509 from "azure-iot-security-x509";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { derivedKey } from "../../../host-sim/hub/dps/attestation.ts";
@@ -20,6 +17,14 @@ import {
   parseCertificate,
 } from "../../../host-sim/pki/index.ts";
 import { openMemoryStore } from "../../../host-sim/store/index.ts";
+import {
+  type Assigned,
+  addGroup,
+  DEVICE,
+  groupBody,
+  register,
+  service,
+} from "./provisioning-support.ts";
 import {
   bodyOf,
   DPS_DEVICE_NAME,
@@ -40,48 +45,6 @@ test.before.each(async (context) => {
 test.after.each(async ({ lab }) => {
   await lab.stop();
 });
-
-const DEVICE = "0123456789abcdef".repeat(8);
-
-interface Assigned {
-  readonly assignedHub: string;
-  readonly deviceId: string;
-  readonly substatus: string;
-  readonly payload?: unknown;
-}
-
-interface RegisterOptions {
-  readonly id?: string;
-  readonly scope?: string;
-  readonly http?: boolean;
-  readonly certificate?: { readonly cert: string; readonly key: string };
-  readonly payload?: unknown;
-}
-
-/** Registers as a device does, with the official client. */
-async function register(lab: RedirectedHub, options: RegisterOptions = {}): Promise<Assigned> {
-  const { id = DEVICE, scope = lab.dps.idScope, http, payload } = options;
-  const certificate = options.certificate ?? makeLeaf(lab.authority, id, lab.clock.now());
-  const client = ProvisioningDeviceClient.create(
-    DPS_DEVICE_NAME,
-    scope,
-    (http ? new provisioningHttp.Http() : new provisioningMqtt.Mqtt()) as never,
-    new azureX509.X509Security(id, certificate) as never,
-  );
-  if (payload !== undefined) client.setProvisioningPayload(payload as never);
-  return (await client.register()) as unknown as Assigned;
-}
-
-const groupBody = (lab: RedirectedHub, more: object = {}) => ({
-  attestation: {
-    type: "x509",
-    x509: { signingCertificates: { primary: { certificate: lab.authority.certificate } } },
-  },
-  ...more,
-});
-
-const addGroup = (lab: RedirectedHub, more: object = {}, id = "group") =>
-  lab.dps.groups.put(id, groupBody(lab, more) as never, undefined);
 
 test("a device of an enrollment group is assigned over MQTT, with a 128-digit id", async ({
   lab,
@@ -281,7 +244,7 @@ async function assignOnce(dps: ReturnType<typeof createDps>, lab: RedirectedHub,
   const credentials = { leaf, presented: [], token: "", registrationId: id };
   const { operationId } = dps.register(credentials, undefined).body as { operationId: string };
   await new Promise((resolve) => setImmediate(resolve));
-  const state = dps.operation(id, operationId).body.registrationState;
+  const state = dps.operation(credentials, operationId).body.registrationState;
   return state as unknown as Assigned;
 }
 
@@ -328,9 +291,6 @@ test("without updateHubAssignment a device stays where it is", async ({ lab }) =
   assert.is((await assignOnce(dps, lab, "d")).assignedHub, lab.hub.hostName);
   second.stop();
 });
-
-const service = (lab: RedirectedHub) =>
-  ProvisioningServiceClient.fromConnectionString(lab.dps.connectionString);
 
 test("the service client makes, reads, changes and deletes a group", async ({ lab }) => {
   const client = service(lab);
@@ -414,81 +374,6 @@ test("a service client with a wrong key is UnauthorizedError", async ({ lab }) =
     ProvisioningServiceClient.fromConnectionString(text).getEnrollmentGroup("g"),
   );
   assert.is(error.name, "UnauthorizedError");
-});
-
-/** The management SDK, with a credential that the lab takes. */
-function management() {
-  const token = { token: "lab", expiresOnTimestamp: Date.now() + 3_600_000 };
-  return new IotHubClient({ getToken: async () => token }, "00000000-0000-0000-0000-000000000001");
-}
-
-const base64 = (pem: string) => Buffer.from(pem).toString("base64");
-
-test("@azure/arm-iothub uploads a CA, gets a code and proves possession", async ({ lab }) => {
-  const { certificates } = management();
-  const authority = makeAuthority(lab.clock, "Second CA");
-  const at = ["group", "contoso", "second"] as const;
-  const properties = { certificate: base64(authority.certificate) };
-  const made = await certificates.createOrUpdate(...at, { properties });
-  assert.is(made.properties?.isVerified, false);
-  const withCode = await certificates.generateVerificationCode(...at, made.etag ?? "");
-  const code = (withCode.properties as { verificationCode?: string }).verificationCode ?? "";
-  assert.match(code, /^[0-9A-F]{48}$/);
-  const proof = base64(makeLeaf(authority, code, lab.clock.now()).cert);
-  const verified = await certificates.verify(...at, withCode.etag ?? "", { certificate: proof });
-  assert.is(verified.properties?.isVerified, true);
-  const client = await lab.dial({
-    ...lab.device("roll-over"),
-    ...makeLeaf(authority, "roll-over", lab.clock.now()),
-  });
-  assert.ok(client.connected, "two verified authorities serve at once");
-});
-
-test("@azure/arm-iothub: a proof by another authority is refused", async ({ lab }) => {
-  const { certificates } = management();
-  const authority = makeAuthority(lab.clock, "Second CA");
-  const at = ["group", "contoso", "second"] as const;
-  const properties = { certificate: base64(authority.certificate) };
-  await certificates.createOrUpdate(...at, { properties });
-  const code = lab.hub.certificates.generateVerificationCode("second");
-  const certificate = base64(makeLeaf(lab.authority, code, lab.clock.now()).cert);
-  await errorOf(certificates.verify(...at, "*", { certificate }));
-  assert.is(lab.hub.certificates.get("second").isVerified, false);
-});
-
-test("@azure/arm-iothub: a leaf is refused, and overwriting needs an etag", async ({ lab }) => {
-  const { certificates } = management();
-  const { cert } = makeLeaf(lab.authority, "x", lab.clock.now());
-  await errorOf(
-    certificates.createOrUpdate("g", "contoso", "leaf", {
-      properties: { certificate: base64(cert) },
-    }),
-  );
-  const properties = { certificate: base64(lab.authority.certificate) };
-  await errorOf(certificates.createOrUpdate("g", "contoso", "ca", { properties }));
-});
-
-test("@azure/arm-iothub lists and deletes certificates, and a deleted CA lets nobody in", async ({
-  lab,
-}) => {
-  const { certificates } = management();
-  const list = await certificates.listByIotHub("g", "contoso");
-  assert.equal(
-    list.value?.map((each) => each.name),
-    ["ca"],
-  );
-  await certificates.delete("g", "contoso", "ca", list.value?.[0]?.etag ?? "");
-  const error = await errorOf(lab.dial(lab.device("late")));
-  assert.is((error as Error & { code: number }).code, 5);
-});
-
-test("@azure/arm-iothub reads the hub and its keys", async ({ lab }) => {
-  const { iotHubResource } = management();
-  const hub = await iotHubResource.get("g", "contoso");
-  assert.is(hub.properties?.hostName, lab.hub.hostName);
-  const names: (string | undefined)[] = [];
-  for await (const key of iotHubResource.listKeys("g", "contoso")) names.push(key.keyName);
-  assert.ok(names.includes("iothubowner"));
 });
 
 test.run();

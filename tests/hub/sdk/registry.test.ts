@@ -213,6 +213,26 @@ test("a bulk request tells entries that are none, and old etags", async ({ lab }
   assert.ok(lab.hub.devices.find("b"));
 });
 
+test("a bulk request brings twins along, and changes them", async ({ lab }) => {
+  const tags = { floor: 1 };
+  const send = async (...body: object[]) =>
+    (await asOwner(lab, "POST", "/devices", { body })).status;
+  const properties = { desired: { on: true } };
+  assert.is(await send({ id: "a", importMode: "create", tags, properties }), 200);
+  assert.equal(lab.hub.twins.get("a").desired.values, { on: true });
+  assert.is(await send({ id: "b", importMode: "create", tags: { "a b": 1 } }), 400);
+  assert.is(lab.hub.devices.find("b"), undefined, "a device without its twin is none");
+  assert.is(await send({ id: "a", importMode: "updateTwin", tags: { floor: 2 } }), 200);
+  const stale = { id: "a", importMode: "updateTwinIfMatchETag", twinETag: "old", tags };
+  assert.is(await send(stale), 400);
+  assert.equal(lab.hub.twins.get("a").tags, { floor: 2 });
+  const { etag } = lab.hub.twins.get("a");
+  assert.is(await send({ ...stale, twinETag: `"${etag}"` }), 200);
+  assert.equal(lab.hub.twins.get("a").tags, tags);
+  assert.is(await send({ id: "nobody", importMode: "updateTwin", tags }), 400);
+  assert.is(await send({ id: "a", importMode: "rename" }), 400);
+});
+
 test("a list takes from 1 to 1000 at a time", async ({ lab }) => {
   for (const deviceId of ["a", "b"]) lab.hub.devices.create({ deviceId });
   assert.is(JSON.parse((await asOwner(lab, "GET", "/devices?top=1")).text).length, 1);

@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
-import { LabError, messageOf } from "../../../errors.ts";
+import { readGiven } from "../../options.ts";
 import { managementRest } from "../../rest.ts";
-import { type Entry, text } from "./table.ts";
+import { type Entry, ETAG, ifMatch, text } from "./table.ts";
 
 const NAME = { "!-n, --name <name>": "the certificate" };
 const FILE = { "!-p, --path <file>": "certificate, PEM or DER" };
@@ -10,21 +9,31 @@ const FILE = { "!-p, --path <file>": "certificate, PEM or DER" };
 export function certificateEntries(resource: "hub" | "dps"): readonly Entry[] {
   const at = (name: string) => `/certificates/${encodeURIComponent(name)}`;
   return [
-    {
-      words: "certificate create",
-      description: "register a CA certificate",
-      options: { ...NAME, ...FILE, "-v, --verified": "vouch for it without a proof of possession" },
-      run: (lab, given) =>
-        managementRest(lab, resource)("PUT", at(text(given, "name")), {
-          body: {
-            properties: {
-              certificate: readBase64(text(given, "path")),
-              isVerified: given.verified !== undefined,
+    ...(["create", "update"] as const).map(
+      (verb): Entry => ({
+        words: `certificate ${verb}`,
+        description:
+          verb === "create"
+            ? "register a CA certificate"
+            : "put another certificate under a name; its possession has to be proved again",
+        options: {
+          ...NAME,
+          ...FILE,
+          "-v, --verified": "vouch for it without a proof of possession",
+          ...(verb === "update" ? ETAG : {}),
+        },
+        run: (lab, given) =>
+          managementRest(lab, resource)("PUT", at(text(given, "name")), {
+            body: {
+              properties: {
+                certificate: readGiven(text(given, "path")).toString("base64"),
+                isVerified: given.verified !== undefined,
+              },
             },
-          },
-          headers: { "if-match": '"*"' },
-        }),
-    },
+            headers: verb === "update" ? ifMatch(given) : {},
+          }),
+      }),
+    ),
     {
       words: "certificate list",
       description: "print all CA certificates",
@@ -40,43 +49,32 @@ export function certificateEntries(resource: "hub" | "dps"): readonly Entry[] {
     {
       words: "certificate delete",
       description: "remove a CA; its devices are refused from their next connection on",
-      options: NAME,
+      options: { ...NAME, ...ETAG },
       run: (lab, given) =>
         managementRest(lab, resource)("DELETE", at(text(given, "name")), {
-          headers: { "if-match": '"*"' },
+          headers: ifMatch(given),
         }),
     },
     {
       words: "certificate generate-verification-code",
       description: "begin a proof of possession",
-      options: NAME,
+      options: { ...NAME, ...ETAG },
       run: (lab, given) =>
         managementRest(lab, resource)(
           "POST",
           `${at(text(given, "name"))}/generateVerificationCode`,
+          { headers: ifMatch(given) },
         ),
     },
     {
       words: "certificate verify",
       description: "finish it with a certificate for the code, signed by the CA",
-      options: { ...NAME, ...FILE },
+      options: { ...NAME, ...FILE, ...ETAG },
       run: (lab, given) =>
         managementRest(lab, resource)("POST", `${at(text(given, "name"))}/verify`, {
-          body: { certificate: readBase64(text(given, "path")) },
+          body: { certificate: readGiven(text(given, "path")).toString("base64") },
+          headers: ifMatch(given),
         }),
     },
   ];
-}
-
-/** A file's bytes as the services take certificates. */
-export function readBase64(file: string): string {
-  try {
-    return readFileSync(file).toString("base64");
-  } catch (error) {
-    throw new LabError(
-      "file-unreadable",
-      `The file ${file} cannot be read: ${messageOf(error)}.`,
-      "Check its name.",
-    );
-  }
 }

@@ -1,18 +1,16 @@
 import type { JsonObject } from "../../../hub/json.ts";
-import { callLab } from "../../context.ts";
-import { parseJson } from "../../options.ts";
+import type { LabContext } from "../../context.ts";
+import { parseJsonOrFile } from "../../options.ts";
 import { hubRest } from "../../rest.ts";
-import { pathOf } from "./identities.ts";
-import { type Entry, type Given, text } from "./table.ts";
+import { DEVICE, MODULE, pathOf } from "./identities.ts";
+import { type Entry, ETAG, type Given, ifMatch, text, wholeNumberOf } from "./table.ts";
 
-const DEVICE = { "!-d, --device-id <id>": "the device" };
-const MODULE = { ...DEVICE, "!-m, --module-id <id>": "its module" };
 const CHANGES = {
-  "--desired <json>": "desired properties; null deletes one",
-  "--tags <json>": "tags; null deletes one",
+  "--desired <json>": "desired properties; null deletes one; a file's name in place of JSON",
+  "--tags <json>": "tags; null deletes one; a file's name in place of JSON",
 };
 
-/** Twins, direct methods, messages and queries, as `az iot hub` has them. */
+/** Twins, direct methods and queries, as `az iot hub` has them. */
 export const twinEntries: readonly Entry[] = [
   ...(["device", "module"] as const).flatMap((kind): Entry[] => {
     const who = kind === "device" ? DEVICE : MODULE;
@@ -26,90 +24,77 @@ export const twinEntries: readonly Entry[] = [
       {
         words: `${kind}-twin update`,
         description: "merge desired properties and tags into the twin",
-        options: { ...who, ...CHANGES },
-        run: (lab, given) => hubRest(lab)("PATCH", pathOf(given, "/twins"), changeFrom(given)),
+        options: { ...who, ...CHANGES, ...ETAG },
+        run: (lab, given) => change(lab, given, "PATCH"),
       },
       {
         words: `${kind}-twin replace`,
         description: "put desired properties and tags in place of the twin's",
-        options: { ...who, ...CHANGES },
-        run: (lab, given) => hubRest(lab)("PUT", pathOf(given, "/twins"), changeFrom(given)),
+        options: {
+          ...who,
+          "-j, --json <json>": "the whole twin; a file's name in place of JSON",
+          ...CHANGES,
+          ...ETAG,
+        },
+        run: (lab, given) => change(lab, given, "PUT"),
+      },
+      {
+        words: `invoke-${kind}-method`,
+        description: "call a direct method and print its answer",
+        options: {
+          ...who,
+          "!--mn, --method-name <name>": "the method",
+          "--mp, --method-payload <json>": "its payload; a file's name in place of JSON",
+          "--to, --timeout <seconds>": "how long to wait for the answer, 5 to 300",
+          "--cto, --connect-timeout <seconds>": "how long to wait for the device, 0 to 300",
+        },
+        run: invoke,
       },
     ];
   }),
   {
-    words: "invoke-device-method",
-    description: "call a direct method and print its answer",
-    options: {
-      ...DEVICE,
-      "!--mn, --method-name <name>": "the method",
-      "--mp, --method-payload <json>": "its payload",
-      "--to, --timeout <seconds>": "how long to wait for the answer, 5 to 300",
-    },
+    words: "device-twin list",
+    description: "print all devices' twins",
+    options: { "--top <count>": "at most so many" },
     run: (lab, given) =>
-      hubRest(lab)("POST", `${pathOf(given, "/twins")}/methods`, {
-        body: {
-          methodName: text(given, "methodName"),
-          payload: parseJson(text(given, "methodPayload") || "null", "The payload"),
-          responseTimeoutInSeconds: Number(text(given, "timeout") || 30),
-          connectTimeoutInSeconds: 10,
-        },
-      }),
-  },
-  {
-    words: "c2d-message send",
-    description: "queue a message for a device",
-    options: {
-      ...DEVICE,
-      "--data <text>": "the body",
-      "-p, --props <list>": "application properties, a=1;b=2",
-      "--mid, --message-id <id>": "a name that feedback carries",
-      "--ack <kind>": "none, positive, negative or full",
-    },
-    run: (lab, given) =>
-      callLab(lab, "POST", `/messages/${encodeURIComponent(text(given, "deviceId"))}`, {
-        body: Buffer.from(text(given, "data")).toString("base64"),
-        properties: propertiesFrom(text(given, "props")),
-        messageId: given.messageId,
-        ack: given.ack,
-      }),
-  },
-  {
-    words: "c2d-message purge",
-    description: "drop what waits for a device",
-    options: DEVICE,
-    run: (lab, given) => hubRest(lab)("DELETE", `${pathOf(given)}/commands`),
+      hubRest(lab).rows("/devices/query", "SELECT * FROM devices", wholeNumberOf(given, "top")),
   },
   {
     words: "query",
     description: "ask in the IoT Hub query language",
-    options: { "!-q, --query-command <text>": "e.g. SELECT * FROM devices WHERE tags.floor = 2" },
+    options: {
+      "!-q, --query-command <text>": "e.g. SELECT * FROM devices WHERE tags.floor = 2",
+      "--top <count>": "at most so many rows",
+    },
     run: (lab, given) =>
-      hubRest(lab)("POST", "/devices/query", {
-        body: { query: text(given, "queryCommand") },
-        headers: { "x-ms-max-item-count": "1000" },
-      }),
+      hubRest(lab).rows("/devices/query", text(given, "queryCommand"), wholeNumberOf(given, "top")),
   },
 ];
 
-function changeFrom(given: Given): { body: JsonObject } {
-  const part = (name: string) =>
-    given[name] === undefined ? undefined : parseJson(text(given, name), `--${name}`);
-  const body: Record<string, unknown> = {};
-  const [desired, tags] = [part("desired"), part("tags")];
-  if (desired !== undefined) body.properties = { desired };
-  if (tags !== undefined) body.tags = tags;
-  return { body: body as JsonObject };
+function change(lab: LabContext, given: Given, method: "PATCH" | "PUT"): Promise<unknown> {
+  const body = given.json === undefined ? changeFrom(given) : jsonOf(given, "json");
+  return hubRest(lab)(method, pathOf(given, "/twins"), { body, headers: ifMatch(given) });
 }
 
-function propertiesFrom(list: string): Record<string, string> {
-  return Object.fromEntries(
-    list
-      .split(";")
-      .filter((pair) => pair !== "")
-      .map((pair) => {
-        const at = pair.indexOf("=");
-        return at < 0 ? [pair, ""] : [pair.slice(0, at), pair.slice(at + 1)];
-      }),
-  );
+function changeFrom(given: Given): Record<string, unknown> {
+  const body: Record<string, unknown> = {};
+  if (given.desired !== undefined) body.properties = { desired: jsonOf(given, "desired") };
+  if (given.tags !== undefined) body.tags = jsonOf(given, "tags");
+  return body;
+}
+
+function jsonOf(given: Given, name: string): JsonObject {
+  return parseJsonOrFile(text(given, name), `--${name}`) as JsonObject;
+}
+
+function invoke(lab: LabContext, given: Given): Promise<unknown> {
+  const payload = text(given, "methodPayload");
+  return hubRest(lab)("POST", `${pathOf(given, "/twins")}/methods`, {
+    body: {
+      methodName: text(given, "methodName"),
+      payload: payload === "" ? null : parseJsonOrFile(payload, "The payload"),
+      responseTimeoutInSeconds: wholeNumberOf(given, "timeout") ?? 30,
+      connectTimeoutInSeconds: wholeNumberOf(given, "connectTimeout") ?? 10,
+    },
+  });
 }
