@@ -6,7 +6,7 @@ import { compileFixture } from "../assembly/support.ts";
 import { CAPABILITIES, manifest, startDevice } from "../device/support.ts";
 import { assemble } from "../native/aot/support.ts";
 import { ended, linesOf, liveThrough, traceOf } from "./scenario.ts";
-import { buildApp, buildFolder, traceCalls } from "./support.ts";
+import { buildApp, buildFolder, NO_MAP, traceCalls } from "./support.ts";
 import { tracingV8 } from "./trace-v8.ts";
 
 const test = suite("the same in V8, as a program here and as one for the device's ABI");
@@ -25,8 +25,6 @@ interface Fixture {
   readonly app: CompiledApp | { readonly wasm: Uint8Array; readonly sourceMap: string };
   readonly programs: Readonly<Record<Body, NativeProgram>>;
 }
-
-const NO_MAP = JSON.stringify({ version: 3, sources: [], names: [], mappings: "" });
 
 async function prepare(name: string, given?: CompiledApp): Promise<Fixture> {
   const app = given ?? (await compileFixture(name));

@@ -10,6 +10,9 @@ import { packageFolder } from "../../host-sim/paths.ts";
 /** CMake's folder of one test file: two that build in the same one would disturb each other. */
 export const buildFolder = (name: string) => join(packageFolder(), "build/native", `test-${name}`);
 
+/** The source map of a module that no compiler of ours has made. */
+export const NO_MAP = JSON.stringify({ version: 3, sources: [], names: [], mappings: "" });
+
 /** Builds a compiled app; each has a program file of its own, the libraries are shared. */
 export async function buildApp(options: {
   readonly folder: string;
@@ -63,9 +66,11 @@ export function runScenario(
   program: NativeProgram,
   scenario: string,
   socket?: string,
+  env: NodeJS.ProcessEnv = {},
 ): Promise<Outcome> {
   const child = spawn(program.file, [scenario], {
     env: {
+      ...env,
       LD_LIBRARY_PATH: program.libraries,
       ...(socket === undefined ? {} : { SPHERULE_OS_SOCKET: socket }),
     },

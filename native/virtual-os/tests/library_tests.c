@@ -32,16 +32,9 @@
 #include <iothubtransportmqtt.h>
 #include <tlsutils/deviceauth.h>
 
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#include "library_tests.h"
 
-/** A check of our own that failed ends the run. */
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("line %d: %s, errno %d\n", __LINE__, #condition, errno);                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static void show(const char *name, long result)
 {
@@ -414,6 +407,7 @@ int main(int argc, char **argv)
         { "status", call_status },
         { "storage", call_storage },
         { "sysevent", call_sysevent },
+        { "exhausted", exhausted },
     };
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (size_t index = 0; argc == 2 && index < LENGTH(scenarios); index++) {
