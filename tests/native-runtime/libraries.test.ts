@@ -16,13 +16,15 @@ import {
 } from "../../host-sim/device/native/frames.ts";
 import { AOT_C_FLAGS } from "../../native/aot/index.ts";
 import { answerTo, honest, type Reaction, type Script, startScriptedOs } from "./scripted-os.ts";
-import { buildFolder, buildLibraryTests, runScenario } from "./support.ts";
+import { buildFolder, buildLibraryTests, runScenario, VERSIONED } from "./support.ts";
 
 const test = suite("libapplibs, libazureiot and libtlsutils against a scripted operating system");
 const program = await buildLibraryTests(buildFolder("libraries"));
 
+const EAGAIN = 11;
 const EACCES = 13;
 const EBUSY = 16;
+const ENODEV = 19;
 const EPROTO = 71;
 const ENOTCONN = 107;
 const ETIMEDOUT = 110;
@@ -145,6 +147,40 @@ test("the mutable file does not grow beyond its quota, by whichever call", async
     "writev-10 10 0",
     "other-file 100 0",
   ]);
+});
+
+test("inline functions call exports that know the version of their structures", async () => {
+  const script =
+    (file: string): Script =>
+    (frame, first) => {
+      if (frame.kind === frameKind.memoryUsage) {
+        return answerTo(frame, 0, u32(100 + frame.payload.u32()));
+      }
+      return frame.kind === frameKind.peripheralOpen
+        ? answerTo(frame, -ENODEV)
+        : honest(file)(frame, first);
+    };
+  const { lines, frames } = await run("versioned", script);
+  assert.equal(lines, VERSIONED);
+  const opened = frames.filter(({ kind }) => kind === frameKind.peripheralOpen);
+  assert.equal(
+    opened.map(({ rest }) => [rest.readUInt32LE(0), rest.readInt32LE(4)]),
+    [
+      [1, 4],
+      [2, 1],
+    ],
+  );
+});
+
+test("memory that cannot be asked for is EAGAIN, and a bus is never opened by mistake", async () => {
+  for (const rest of [[], [u32(1), u32(2)]]) {
+    const { lines } = await run("versioned", () => (frame, first) => {
+      const known = frame.kind === frameKind.memoryUsage || frame.kind === frameKind.peripheralOpen;
+      return known ? answerTo(frame, 0, ...rest) : honest("")(frame, first);
+    });
+    assert.is(lines[0], `total 0 ${EAGAIN}`);
+    assert.ok(lines.includes(`uart open -1 ${EPROTO}`), lines.join("\n"));
+  }
 });
 
 const header = (length: number, kind: number, serial: number) => {
@@ -342,7 +378,10 @@ test("whatever bytes come, at whatever point, the process ends in good order", a
 test("the libraries export the device's names, and nothing of their inside", () => {
   const libc = ["close", "write", "pwrite", "writev", "pwritev"];
   for (const [library, names] of [
-    ["libapplibs.so.0", /^(Log|EventLoop|GPIO|Storage|Networking|Application|SysEvent)_\w+$/],
+    [
+      "libapplibs.so.0",
+      /^((Log|EventLoop|GPIO|Storage|Networking|Application|SysEvent)_\w+|z__(Applications|UART|SPIMaster)_\w+)$/,
+    ],
     [
       "libazureiot.so.1",
       /^(IoTHub|Prov_Device_|MQTT_Protocol|Map_|iothub_security_|prov_dev_)\w*$/,

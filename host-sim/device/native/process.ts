@@ -10,7 +10,7 @@ import type { AppImage, ExitStatus, NativeProgram, RunningApp } from "../app.ts"
 import type { DeviceAuth } from "../device-auth.ts";
 import type { AppSession, SessionOptions } from "../session/session.ts";
 import type { MutableStorage } from "../storage.ts";
-import { controlChannel } from "./control.ts";
+import { type ControlOptions, controlChannel } from "./control.ts";
 import { channelKind } from "./frames.ts";
 import { gpioChannel } from "./gpio.ts";
 import { hubChannel } from "./hub.ts";
@@ -52,10 +52,11 @@ export function runNative(run: NativeRun): RunningApp {
   // The app's process has timers of its own, and looks at its pins itself.
   const session = run.session({ emit: systemEvents.emit, onTimer: () => {} });
   const onReport = (line: string) => lines.push(line);
+  const memory = () => ({ now: measure(), peak });
   const server = createOsServer({
     path: join(folder, "os"),
     logger: run.logger,
-    channels: channelsOf({ ...run, session, systemEvents, folder, onReport }, file.path),
+    channels: channelsOf({ ...run, session, systemEvents, folder, onReport, memory }, file.path),
   });
   // The computer's time, not the lab's: so long the process really gets.
   const patience = new RealClock();
@@ -63,7 +64,12 @@ export function runNative(run: NativeRun): RunningApp {
   let stopping = false;
   let finished = false;
   let reason: string | undefined;
-  const measure = () => (finished ? 0 : privateBytes(child?.pid, run.program));
+  let peak = 0;
+  function measure(): number {
+    const bytes = finished ? 0 : privateBytes(child?.pid, run.program);
+    peak = Math.max(peak, bytes);
+    return bytes;
+  }
 
   function limitMemory(process: ChildProcess): () => void {
     if (run.program.sanitized) return () => {};
@@ -115,10 +121,12 @@ interface Channels {
   readonly deviceAuth: DeviceAuth;
   readonly folder: string;
   readonly onReport: (line: string) => void;
+  readonly memory: ControlOptions["memory"];
 }
 
 function channelsOf(run: Channels, mutableFile: string): ReadonlyMap<number, OpenChannel> {
-  const { session, systemEvents, deviceAuth, folder, onReport } = run;
+  const { session, systemEvents, deviceAuth, folder, onReport, memory } = run;
+  const control = { session, mutableFile, onReport, memory };
   const certificateFile = () => {
     const path = join(folder, "device-auth.pem");
     const credentials = deviceAuth.current();
@@ -126,7 +134,7 @@ function channelsOf(run: Channels, mutableFile: string): ReadonlyMap<number, Ope
     return path;
   };
   return new Map([
-    [channelKind.control, controlChannel({ session, mutableFile, certificateFile, onReport })],
+    [channelKind.control, controlChannel({ ...control, certificateFile })],
     [channelKind.gpio, gpioChannel(session)],
     [channelKind.hub, hubChannel(session)],
     [channelKind.provisioning, provisioningChannel(session)],

@@ -408,6 +408,7 @@ int main(int argc, char **argv)
         { "storage", call_storage },
         { "sysevent", call_sysevent },
         { "exhausted", exhausted },
+        { "versioned", versioned },
     };
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (size_t index = 0; argc == 2 && index < LENGTH(scenarios); index++) {

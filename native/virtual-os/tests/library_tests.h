@@ -18,4 +18,7 @@
 /** The scenario `exhausted`. */
 void exhausted(void);
 
+/** The scenario `versioned`. */
+void versioned(void);
+
 #endif
