@@ -4,6 +4,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { CompiledApp } from "../../host-sim/compiler/compile.ts";
 import type { NativeProgram } from "../../host-sim/device/app.ts";
+import { enrol } from "../../host-sim/lab/enrolment.ts";
+import { createServerRoot } from "../../host-sim/pki/index.ts";
 import { compileFixture } from "../assembly/support.ts";
 import { DPS_ROOT, ENDPOINT, startService } from "../device/dps.ts";
 import {
@@ -14,7 +16,7 @@ import {
   TENANT,
   type TestDevice,
 } from "../device/support.ts";
-import { HUB_NAME } from "../hub/support.ts";
+import { CA, HUB_NAME } from "../hub/support.ts";
 import { ended, linesOf, liveThrough } from "./scenario.ts";
 import { buildApp, buildFolder } from "./support.ts";
 
@@ -29,6 +31,15 @@ const PERMISSIVE = {
   SoftwareUpdateDeferral: true,
 };
 const MODEST = { Gpio: [BUTTON_A] };
+
+const HUB = `${HUB_NAME}:8883`;
+
+interface Obstacle {
+  readonly options?: { readonly claim: boolean };
+  readonly arrange?: (device: TestDevice) => void;
+  readonly reason: string;
+  readonly remove: (device: TestDevice) => void;
+}
 
 interface Fixture {
   readonly app: CompiledApp;
@@ -138,6 +149,115 @@ test("with --ScopeID it asks the provisioning service, and connects to the hub t
   assert.equal(payload, { modelId: "dtmi:spherule:trace;1" });
   await device.stop();
   await dps.stop();
+});
+
+const NO_NETWORK = "info connection false 4";
+const BAD_CREDENTIAL = "info connection false 2";
+const AUTHENTICATED = "info connection true 6";
+
+/** A device that is connected to the internet before it knows the time. */
+function withoutTime() {
+  const listeners = new Set<() => void>();
+  let ready = false;
+  const link = {
+    get ready() {
+      return ready;
+    },
+    onChange(listener: () => void) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    setOutage: () => {},
+  };
+  const sync = () => {
+    ready = true;
+    for (const listener of listeners) listener();
+  };
+  return { link, sync };
+}
+
+/** Another root than the one that signs the lab's servers. */
+const foreignRoot = () => createServerRoot().certificate;
+
+/** Why there is no connection, and what ends that; the app says what it was told. */
+const OBSTACLES: Readonly<Record<string, Obstacle>> = {
+  "no network": {
+    arrange: ({ network }) => network.setUp(false),
+    reason: NO_NETWORK,
+    remove: ({ network }) => network.setUp(true),
+  },
+  "no device authentication: nobody has claimed the device": {
+    options: { claim: false },
+    reason: NO_NETWORK,
+    remove({ lab, service, deviceId }) {
+      if (!lab) return;
+      const ids = { deviceIds: [deviceId], tenantId: TENANT };
+      enrol({ service, hub: lab.hub, dps: lab.dps, ...ids, claim: true });
+    },
+  },
+  "a server with a certificate of another root": {
+    arrange({ routes }) {
+      const route = routes.get(HUB);
+      if (route) routes.set(HUB, { ...route, ca: foreignRoot() });
+    },
+    reason: NO_NETWORK,
+    remove({ routes }) {
+      const route = routes.get(HUB);
+      if (route) routes.set(HUB, { ...route, ca: CA });
+    },
+  },
+  "no server at all": {
+    arrange({ routes }) {
+      const route = routes.get(HUB);
+      if (route) routes.set(HUB, { ...route, port: 1 });
+    },
+    reason: NO_NETWORK,
+    remove({ routes, lab }) {
+      const route = routes.get(HUB);
+      if (route) routes.set(HUB, { ...route, port: lab?.port ?? 0 });
+    },
+  },
+  "CONNACK 5: the hub has disabled the device": {
+    arrange: ({ lab, deviceId }) =>
+      void lab?.hub.devices.update({ deviceId, status: "disabled" }, "*"),
+    reason: BAD_CREDENTIAL,
+    remove: ({ lab, deviceId }) =>
+      void lab?.hub.devices.update({ deviceId, status: "enabled" }, "*"),
+  },
+};
+
+for (const [what, { options, arrange, reason, remove }] of Object.entries(OBSTACLES)) {
+  test(`${what}: the reason is told once in both bodies, and then there is a connection`, async () => {
+    for (const body of ["native", "wasm"] as const) {
+      const device = await startDevice({ withHub: true, ...options });
+      arrange?.(device);
+      await device.os.install(imageOf(trace, body, ["--Hostname", HUB_NAME]));
+      const connections = () =>
+        linesOf(device).filter((line) => line.startsWith("info connection"));
+      await device.until(() => connections().length > 0);
+      // Some more attempts.
+      const seen = device.clock.monotonic();
+      await device.until(() => device.clock.monotonic() > seen + 4_000);
+      assert.equal(connections(), [reason], body);
+      remove(device);
+      await device.until(() => connections().includes(AUTHENTICATED));
+      assert.equal(connections(), [reason, AUTHENTICATED], body);
+      await device.stop();
+    }
+  });
+}
+
+test("a clock that is not set: no connection before the time is known, in both bodies", async () => {
+  for (const body of ["native", "wasm"] as const) {
+    const { link, sync } = withoutTime();
+    const device = await startDevice({ withHub: true, link });
+    await device.os.install(imageOf(trace, body, ["--Hostname", HUB_NAME]));
+    await device.until(() => linesOf(device).includes(NO_NETWORK));
+    assert.is(device.lab?.hub.connections.count(), 0);
+    sync();
+    await device.until(() => linesOf(device).includes(AUTHENTICATED));
+    await device.stop();
+  }
 });
 
 test.before.each(async (context) => {

@@ -53,7 +53,16 @@ test("an edit of the manifest makes what depends on it, and nothing else", async
   assert.match(await build(), "ninja: no work to do.");
 });
 
-test("a new source file and an edit go all the way into the program", async () => {
+/** Bytes of the linear memory, as the program has it. */
+async function memoryOf(program: string): Promise<number> {
+  const [, size = ""] = /^\S+ (\S+) B wasm_memory$/m.exec(await run("nm", "-S", program)) ?? [];
+  return Number.parseInt(size, 16);
+}
+
+test("a new source file and edits go all the way into the program", async () => {
+  assert.is(await memoryOf(join(folder, "bin/app")), 49_152);
+  const config = join(project, "asconfig.json");
+  writeFileSync(config, readFileSync(config, "utf8").replace("49152", "45001"));
   const greeting = join(project, "assembly/app/greeting.ts");
   writeFileSync(greeting, 'export const GREETING = "hello from it";\n');
   const main = join(project, "assembly/app/main.ts");
@@ -62,6 +71,7 @@ test("a new source file and an edit go all the way into the program", async () =
   const all = Object.keys(STEPS).filter((name) => name !== "manifest");
   assert.equal(await steps(), all);
   assert.match(await build(), "ninja: no work to do.");
+  assert.is(await memoryOf(join(folder, "bin/app")), 45_008);
   const words = Buffer.from("hello from it", "utf16le");
   assert.ok(readFileSync(join(folder, "bin/app")).includes(words));
 });

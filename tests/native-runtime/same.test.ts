@@ -41,12 +41,15 @@ async function prepare(name: string, given?: CompiledApp): Promise<Fixture> {
 for (const [body, preset] of Object.entries(BODIES)) {
   traceCalls(buildFolder(`same-${body}`), preset);
 }
+const foreign = async (text: string) =>
+  ({ wasm: await assemble(text), sourceMap: NO_MAP }) as CompiledApp;
 const trace = await prepare("trace");
 const faults = await prepare("faults");
-const conversion = await prepare("conversion", {
-  wasm: await assemble(CONVERSION),
-  sourceMap: NO_MAP,
-} as CompiledApp);
+const conversion = await prepare("conversion", await foreign(CONVERSION));
+const newer = await prepare(
+  "newer",
+  await foreign(CONVERSION.replace("i32.const 1)", "i32.const 2)")),
+);
 
 const imageOf = ({ app, programs }: Fixture, args: string[], body?: Body): AppImage => ({
   manifest: manifest(args, CAPABILITIES),
@@ -67,6 +70,14 @@ test("one life: the same calls with the same numbers and memory, and the same ou
     const seen = await liveThrough((args) => imageOf(trace, args, body), traceOf);
     assert.equal(differing(seen.trace, expected.trace), [], body);
     assert.equal(seen, expected, body);
+  }
+});
+
+test("an app of a newer host ABI is not started, in any body, and that is said", async () => {
+  for (const body of [undefined, "native", "arm"] as const) {
+    const { code, report } = await fail(imageOf(newer, [], body));
+    assert.is(code, 80, body);
+    assert.match(report, /exit code 80: it needs (host ABI 2|a newer host ABI)/, body);
   }
 });
 

@@ -113,6 +113,13 @@ function wholeLife(file: string, over: () => void) {
   return { log, telemetry, script };
 }
 
+/** The process and the system around it, for scripts that do more than answer. */
+export interface Around {
+  readonly child: ChildProcess | undefined;
+  readonly log: readonly string[];
+  readonly os: Awaited<ReturnType<typeof startScriptedOs>>;
+}
+
 export interface LifeOptions {
   /** The mutable file. */
   readonly file: string;
@@ -120,21 +127,26 @@ export interface LifeOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** An app that does nothing but look at its button is asked to end after so long, milliseconds. */
   readonly patience?: number;
+  /** Answers in place of the well-behaved system, or leaves it to that by `ordinary`. */
+  readonly script?: (frame: Frame, around: Around) => Reaction | typeof ordinary;
 }
+
+export const ordinary = Symbol("as a well-behaved system answers");
 
 /** One life of the fixture, through every kind of event, until it ends. */
 export async function live(program: NativeProgram, options: LifeOptions): Promise<Life> {
-  const { file, args = [], env, patience = 20_000 } = options;
+  const { file, args = [], env, patience = 20_000, script: special } = options;
   let child: ChildProcess | undefined;
   const terminate = () => void child?.kill("SIGTERM");
   const { log, telemetry, script } = wholeLife(file, terminate);
   let timer: NodeJS.Timeout | undefined;
-  const os = await startScriptedOs((frame, first) => {
+  const os: Around["os"] = await startScriptedOs((frame, first) => {
     if (frame.kind !== frameKind.gpioGet) {
       clearTimeout(timer);
       timer = setTimeout(terminate, patience);
     }
-    return script(frame, first);
+    const reaction = special?.(frame, { child, log, os }) ?? ordinary;
+    return reaction === ordinary ? script(frame, first) : reaction;
   });
   child = spawn(program.file, ["--Hostname", HUB_NAME, ...args], {
     env: { LD_LIBRARY_PATH: program.libraries, SPHERULE_OS_SOCKET: os.path, ...env },

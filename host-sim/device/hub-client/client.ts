@@ -22,6 +22,8 @@ export interface HubClientOptions {
   readonly tenantId: string;
   readonly modelId: string;
   readonly events: ConnectionEvents;
+  /** Whether `closed` is called for each attempt that fails; otherwise when the reason changes. */
+  readonly everyAttempt?: boolean;
 }
 
 export type HubClient = ReturnType<typeof createHubClient>;
@@ -80,9 +82,8 @@ export function createHubClient(options: HubClientOptions) {
     told = text;
   }
 
-  /** The app hears of a reason when it changes, not at every attempt. */
   function lost(reason: number, detail: string): void {
-    if (reason === toldReason) return;
+    if (reason === toldReason && !options.everyAttempt) return;
     toldReason = reason;
     options.events.closed(reason, detail);
   }

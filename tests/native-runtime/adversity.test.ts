@@ -1,5 +1,5 @@
 // deadline: 300 s
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { suite } from "uvu";
@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { encodeFrame, frameKind, i32, text16, u32 } from "../../host-sim/device/native/frames.ts";
 import { compileFixture } from "../assembly/support.ts";
 import { CAPABILITIES, manifest } from "../device/support.ts";
-import { failingAllocator, inTurn, type Life, live } from "./scarcity.ts";
+import { failingAllocator, inTurn, type Life, live, ordinary } from "./scarcity.ts";
 import { answerTo, honest, type Script, startScriptedOs } from "./scripted-os.ts";
 import { buildApp, buildFolder, buildLibraryTests, runScenario } from "./support.ts";
 
@@ -20,8 +20,8 @@ const program = await buildApp({
   app: await failingAllocator(await compileFixture("scarce")),
 });
 const files = mkdtempSync(join(tmpdir(), "spherule-scarcity-"));
-test.after(() => rmSync(files, { recursive: true, force: true }));
 
+const EIO = 5;
 const OUT_OF_MEMORY = 66;
 /** docs/exit-codes.md: asked to end, event loop, timer. */
 const CLEAN = [0, 81, 82];
@@ -176,4 +176,149 @@ for (const more of ["", "+"]) {
   });
 }
 
+const around = suite("what goes wrong around a program");
+around.after(() => rmSync(files, { recursive: true, force: true }));
+const fresh = () => join(mkdtempSync(join(files, "life-")), "mutable");
+const boots = ({ telemetry }: Life) => telemetry.flatMap((body) => JSON.parse(body).boot ?? []);
+const NOTHING = { bytes: new Uint8Array(0) };
+
+around("SIGTERM during a send: it ends with 0, and what had no answer is sent again", async () => {
+  const file = fresh();
+  const first = await live(program, {
+    file,
+    script(frame, { child }) {
+      if (frame.kind !== frameKind.telemetry) return ordinary;
+      child?.kill("SIGTERM");
+      return NOTHING;
+    },
+  });
+  assert.is(first.code, 0, first.stderr);
+  assert.is(first.log.at(-1), "[info] stop 1");
+  assert.equal(boots(await live(program, { file })), [1, 2]);
+});
+
+around("SIGTERM before there is a connection, and twice", async () => {
+  const { code, log, stderr } = await live(program, {
+    file: fresh(),
+    script(frame, { child }) {
+      if (frame.kind !== frameKind.hubOpen) return ordinary;
+      child?.kill("SIGTERM");
+      child?.kill("SIGTERM");
+      return ordinary;
+    },
+  });
+  assert.is(code, 0, stderr);
+  assert.is(log.filter((line) => line === "[info] stop 1").length, 1);
+});
+
+around("the operating system dies: exit code 83; with the next one it is all there", async () => {
+  const file = fresh();
+  const first = await live(program, {
+    file,
+    script(frame, { os }) {
+      if (frame.kind !== frameKind.telemetry) return ordinary;
+      os.die();
+      return NOTHING;
+    },
+  });
+  assert.is(first.code, 83, first.stderr);
+  assert.is(first.stderr, "");
+  const second = await live(program, { file });
+  assert.is(second.code, 0, second.stderr);
+  assert.equal(boots(second), [1, 2]);
+});
+
+around("a network whose state cannot be read ends the app with 83, and says so", async () => {
+  const { code, log } = await live(program, {
+    file: fresh(),
+    script: (frame) => (frame.kind === frameKind.networkReady ? answerTo(frame, -EIO) : ordinary),
+  });
+  assert.is(code, 83);
+  assert.match(log.at(-1) ?? "", /^\[error\] the state of the network cannot be read: /);
+});
+
+for (const [what, kind] of [
+  ["network", frameKind.networkReady],
+  ["device authentication", frameKind.deviceAuthReady],
+] as const) {
+  around(`${what} that is not ready is waited for, and told once`, async () => {
+    let asked = 0;
+    const { code, log, telemetry } = await live(program, {
+      file: fresh(),
+      script(frame) {
+        if (frame.kind !== kind) return ordinary;
+        asked += 1;
+        return answerTo(frame, asked > 2 ? 1 : 0);
+      },
+    });
+    assert.is(code, 0);
+    assert.is(asked, 3);
+    const connections = log.filter((line) => line.includes("] connection "));
+    assert.equal(connections, ["[info] connection false 4", "[info] connection true 6"]);
+    assert.ok(telemetry.length > 0);
+  });
+}
+
+around("a device authentication that cannot be asked for is one that is not ready", async () => {
+  let asked = 0;
+  const { code, log } = await live(program, {
+    file: fresh(),
+    script(frame) {
+      if (frame.kind !== frameKind.deviceAuthReady) return ordinary;
+      asked += 1;
+      return asked > 1 ? ordinary : answerTo(frame, -EIO);
+    },
+  });
+  assert.is(code, 0);
+  assert.ok(log.includes("[info] connection true 6"));
+});
+
+around("a full storage: the app hears of it, and what is in the file stays whole", async () => {
+  const file = fresh();
+  const first = await live(program, { file });
+  const kept = readFileSync(file);
+  const full = await live(program, {
+    file,
+    // So much that the outbox begins, and no more.
+    script: (frame) =>
+      frame.kind === frameKind.storageOpen
+        ? answerTo(frame, 0, u32(kept.length), text16(file))
+        : ordinary,
+  });
+  assert.is(full.code, 65, full.stderr);
+  assert.match(full.log.at(-1) ?? "", "The outbox cannot write to the mutable storage");
+  assert.ok(readFileSync(file).length <= kept.length);
+  const next = await live(program, { file });
+  assert.is(next.code, 0, next.stderr);
+  assert.is(Math.max(...boots(next)), first.kept + 2);
+});
+
+around(
+  "a file that cannot be opened is no storage: it ends the app with its own words",
+  async () => {
+    const { code, log } = await live(program, { file: "/nowhere/mutable" });
+    assert.is(code, 65);
+    assert.match(log.at(-1) ?? "", "The outbox cannot write to the mutable storage");
+  },
+);
+
+around("a hub that breaks the protocol is left, and found again after a second", async () => {
+  let opened = 0;
+  const { code, log, telemetry } = await live(program, {
+    file: fresh(),
+    script(frame) {
+      if (frame.kind !== frameKind.hubOpen) return ordinary;
+      opened += 1;
+      if (opened > 1) return ordinary;
+      const bad = encodeFrame(frameKind.hubStatus, 0, [u32(7), u32(7)]);
+      return { bytes: Buffer.concat([answerTo(frame, 0).bytes, bad]) };
+    },
+  });
+  assert.is(code, 0);
+  assert.is(opened, 2);
+  assert.ok(log.includes("[info] connection false 4"));
+  assert.ok(telemetry.length > 0);
+});
+
 test.run();
+around.run();
