@@ -69,6 +69,20 @@ const imageOf = (
   ...(body === "native" ? { native: program } : {}),
 });
 
+/** Ten seconds that pass while other tests run. */
+async function stopEndless() {
+  const device = await startDevice();
+  await device.os.install(imageOf(faults, "native", ["endless"]));
+  await device.until(() => linesOf(device).includes("info fault endless"));
+  const before = performance.now();
+  await device.os.stopApp();
+  const seconds = (performance.now() - before) / 1000;
+  const end = { code: device.os.status().lastExitCode, log: device.log(), seconds };
+  await device.stop();
+  return end;
+}
+const endless = stopEndless();
+
 test("boot, twin, button, method, message, storage and trap leave the trace of the body wasm", async () => {
   const native = await liveThrough((args) => imageOf(trace, "native", args));
   const wasm = await liveThrough((args) => imageOf(trace, "wasm", args));
@@ -301,6 +315,13 @@ test("a pin that a killed process had open is free for the next", async ({ devic
   process.kill(processOf(trace.program.file)[0] ?? 0, "SIGKILL");
   await device.until(() => linesOf(device).includes("info boot 2"));
   assert.not.match(linesOf(device).join("\n"), "EBUSY");
+});
+
+test("an app that does not end after SIGTERM is killed after ten seconds", async () => {
+  const { code, log, seconds } = await endless;
+  assert.is(code, 128 + 9);
+  assert.ok(log.includes("the app's process was ended by SIGKILL"), log.join("\n"));
+  assert.ok(seconds >= 9.9, `${seconds} s`);
 });
 
 test("an app that cannot be started says so", async ({ device }) => {

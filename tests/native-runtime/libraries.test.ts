@@ -215,6 +215,28 @@ for (const [what, reaction, errno] of hostile) {
   });
 }
 
+test("after an answer that was none of its own, a pin is over, and its close does not wait", async () => {
+  const { lines } = await run(
+    "gpio",
+    except(frameKind.gpioGet, (frame) => answerTo({ ...frame, serial: frame.serial ^ 1 }, 0)),
+  );
+  assert.equal(lines, [
+    "open 0 0",
+    `get -1 ${EPROTO}`,
+    `set -1 ${ENOTCONN}`,
+    "close 0 0",
+    "closed -1 9",
+  ]);
+});
+
+test("a pin is a descriptor of the event loop: quiet while it is open, ready when it ends", async () => {
+  const { lines } = await run(
+    "pin",
+    except(frameKind.gpioSet, () => ({ end: true })),
+  );
+  assert.equal(lines, ["quiet 0 0", "get 1 0", `set -1 ${ENOTCONN}`, "ended 1 0", "events 9"]);
+});
+
 test("an operating system that is silent costs 5 seconds, not for ever", async () => {
   const { lines } = await run(
     "gpio",

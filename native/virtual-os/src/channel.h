@@ -72,7 +72,8 @@ int channel_open(enum channel_kind kind);
 int channel_send(int fd, const struct channel_frame *frame);
 
 /**
- * Sends a request and waits for its answer.
+ * Sends a request and waits for its answer. After -EPROTO and -ETIMEDOUT the connection is over: every
+ * later request is -ENOTCONN.
  * @param rest NULL when the answer must have no data
  * @return the answer's result, or a negative errno of the channel or of the operating system
  */

@@ -242,6 +242,35 @@ static void eventloop(void)
     printf("eventloop ok\n");
 }
 
+/* --- A pin is a descriptor like others. */
+
+static void on_pin(EventLoop *el, int fd, EventLoop_IoEvents events, void *context)
+{
+    (void)fd;
+    *(EventLoop_IoEvents *)context = events;
+    CHECK(EventLoop_Stop(el) == 0);
+}
+
+static void pin_in_loop(void)
+{
+    EventLoop *el = EventLoop_Create();
+    int fd = GPIO_OpenAsInput(12);
+    CHECK(el != NULL && fd >= 0);
+    EventLoop_IoEvents seen = EventLoop_None;
+    EventRegistration *reg = EventLoop_RegisterIo(el, fd, EventLoop_Input, on_pin, &seen);
+    CHECK(reg != NULL);
+    show("quiet", EventLoop_Run(el, 20, false));
+    GPIO_Value_Type value = 0;
+    show("get", GPIO_GetValue(fd, &value) < 0 ? -1 : value);
+    // The system ends the connection now.
+    show("set", GPIO_SetValue(fd, GPIO_Value_Low));
+    show("ended", EventLoop_Run(el, 1000, false));
+    printf("events %u\n", (unsigned)(seen & (EventLoop_Input | EventLoop_Error)));
+    CHECK(EventLoop_UnregisterIo(el, reg) == 0);
+    CHECK(close(fd) == 0);
+    EventLoop_Close(el);
+}
+
 /* --- The quota of the mutable file: 64 bytes. */
 
 static void quota(void)
@@ -404,6 +433,7 @@ int main(int argc, char **argv)
         { "hub", hub },
         { "provisioning", provisioning },
         { "gpio", call_gpio },
+        { "pin", pin_in_loop },
         { "status", call_status },
         { "storage", call_storage },
         { "sysevent", call_sysevent },
