@@ -143,6 +143,7 @@ test("the mutable file does not grow beyond its quota, by whichever call", async
     `write-1 -1 ${EDQUOT}`,
     "pwrite-inside 10 0",
     `pwrite-beyond -1 ${EDQUOT}`,
+    `pwrite64-beyond -1 ${EDQUOT}`,
     `writev-70 -1 ${EDQUOT}`,
     "writev-10 10 0",
     "other-file 100 0",
@@ -398,7 +399,7 @@ test("whatever bytes come, at whatever point, the process ends in good order", a
 });
 
 test("the libraries export the device's names, and nothing of their inside", () => {
-  const libc = ["close", "write", "pwrite", "writev", "pwritev"];
+  const libc = ["close", "write", "pwrite", "writev", "pwritev", "pwrite64", "pwritev64"];
   for (const [library, names] of [
     [
       "libapplibs.so.0",

@@ -283,6 +283,7 @@ static void quota(void)
     show("write-1", write(fd, bytes, 1));
     show("pwrite-inside", pwrite(fd, bytes, 10, 54));
     show("pwrite-beyond", pwrite(fd, bytes, 10, 55));
+    show("pwrite64-beyond", pwrite64(fd, bytes, 10, 55));
     const struct iovec parts[] = { { bytes, 10 }, { bytes, 60 } };
     CHECK(lseek(fd, 0, SEEK_SET) == 0);
     show("writev-70", writev(fd, parts, 2));
