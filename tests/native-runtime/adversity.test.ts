@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { encodeFrame, frameKind, i32, text16, u32 } from "../../host-sim/device/native/frames.ts";
@@ -318,6 +319,58 @@ around("a hub that breaks the protocol is left, and found again after a second",
   assert.is(opened, 2);
   assert.ok(log.includes("[info] connection false 4"));
   assert.ok(telemetry.length > 0);
+});
+
+/** Frames of every kind with any payload, and texts and numbers where some belong. */
+const hostileFrame = fc
+  .tuple(
+    fc.constantFrom(...Object.values(frameKind), 99),
+    fc.oneof(
+      fc.uint8Array({ maxLength: 80 }),
+      fc
+        .tuple(fc.nat(3), fc.string({ unit: "binary", maxLength: 20 }), fc.json())
+        .map(([number, name, json]) =>
+          Buffer.concat([u32(number), text16(name.replaceAll("\0", "")), Buffer.from(json)]),
+        ),
+      fc.json().map((json) => Buffer.concat([u32(1), Buffer.from(json)])),
+    ),
+  )
+  .map(([kind, payload]) => encodeFrame(kind, 0, [payload]));
+const attack = fc.record({
+  /** The frame that is answered so. */
+  kind: fc.constantFrom(
+    ...[frameKind.hubOpen, frameKind.hubOpen, frameKind.telemetry, frameKind.report],
+    ...[frameKind.methodDone, frameKind.gpioGet, frameKind.networkReady, frameKind.storageOpen],
+  ),
+  /** A well-formed answer comes first. */
+  answered: fc.boolean(),
+  frames: fc.array(hostileFrame, { minLength: 1, maxLength: 4 }),
+});
+
+around("whatever the operating system sends, the app ends in good order", async () => {
+  const attacks = fc.sample(attack, { numRuns: 120, seed: 20_260_603 });
+  const lives = await inTurn({
+    most: attacks.length,
+    over: () => false,
+    live: (n) =>
+      live(program, {
+        file: fresh(),
+        patience: 250,
+        script(frame) {
+          const { kind, answered, frames } = attacks[n - 1] as (typeof attacks)[number];
+          if (frame.kind !== kind) return ordinary;
+          const status = encodeFrame(frameKind.hubStatus, 0, [u32(0), u32(6)]);
+          const first = answered ? [answerTo(frame, 0).bytes, status] : [];
+          return { bytes: Buffer.concat([...first, ...frames]) };
+        },
+      }),
+  });
+  for (const [index, { code, signal, stderr, log }] of lives.entries()) {
+    const what = `${index}: ${JSON.stringify(attacks[index])}\n${log.join("\n")}\n${stderr}`;
+    assert.is(stderr, "", what);
+    // Without its storage the app gives up by itself: 65.
+    assert.ok([0, 65, 83].includes(code ?? -1), `${code ?? signal} ${what}`);
+  }
 });
 
 test.run();
