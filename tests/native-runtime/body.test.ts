@@ -165,6 +165,31 @@ test("with --ScopeID it asks the provisioning service, and connects to the hub t
   await dps.stop();
 });
 
+for (const [what, steps, refuse, reason] of [
+  ["is not enrolled", [{ status: 401, body: {} }], 0, 2],
+  ["is refused in CONNACK", [], 5, 2],
+  ["is disabled", [{ status: 200, body: { status: "disabled" } }], 0, 1],
+  ["fails to register", [{ status: 200, body: { status: "failed" } }], 0, 4],
+  ["gets no hub", [{ status: 200, body: { status: "assigned" } }], 0, 4],
+] as const) {
+  test(`a device that ${what}: reason ${reason} in both bodies`, async () => {
+    for (const body of ["native", "wasm"] as const) {
+      const device = await startDevice({ withHub: true });
+      const pem = device.service.certificates(TENANT)[0]?.pem ?? "";
+      const dps = await startService(steps, pem, refuse);
+      device.routes.set(`${ENDPOINT}:8883`, { host: "127.0.0.1", port: dps.port, ca: DPS_ROOT });
+      const rights = { ...PERMISSIVE, AllowedConnections: [HUB_NAME, ENDPOINT] };
+      await device.os.install(imageOf(trace, body, ["--ScopeID", "0ne00000001"], rights));
+      const asked = () => dps.seen.requests.length > 0 || refuse > 0;
+      await device.until(() => asked() && /no (assignment|provisioning)/.test(device.log().join()));
+      const last = () => linesOf(device).findLast((line) => line.startsWith("info connection"));
+      await device.until(() => last() === `info connection false ${reason}`);
+      await device.stop();
+      await dps.stop();
+    }
+  });
+}
+
 const NO_NETWORK = "info connection false 4";
 const BAD_CREDENTIAL = "info connection false 2";
 const AUTHENTICATED = "info connection true 6";
