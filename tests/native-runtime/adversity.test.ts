@@ -74,7 +74,12 @@ for (const [what, argument] of [
     for (const { code, signal, stderr, log } of failed) {
       assert.is(stderr, "");
       assert.is(code ?? signal, OUT_OF_MEMORY);
-      assert.match(log.at(-1) ?? "", /^\[trap\] 66 /);
+      const [trap = "", frames = "", ...more] = log.slice(
+        log.findIndex((line) => /^\[trap/.test(line)),
+      );
+      assert.match(trap, /^\[trap\] 66 /);
+      assert.match(frames, /^\[frames\] native [0-9a-f]{16}( [0-9a-f]+)+$/);
+      assert.equal(more, [], "nothing of the app runs afterwards");
     }
     await assertStorageWhole(lives);
   });
@@ -287,7 +292,7 @@ around("a full storage: the app hears of it, and what is in the file stays whole
         : ordinary,
   });
   assert.is(full.code, 65, full.stderr);
-  assert.match(full.log.at(-1) ?? "", "The outbox cannot write to the mutable storage");
+  assert.match(full.log.at(-2) ?? "", "The outbox cannot write to the mutable storage");
   assert.ok(readFileSync(file).length <= kept.length);
   const next = await live(program, { file });
   assert.is(next.code, 0, next.stderr);
@@ -299,7 +304,7 @@ around(
   async () => {
     const { code, log } = await live(program, { file: "/nowhere/mutable" });
     assert.is(code, 65);
-    assert.match(log.at(-1) ?? "", "The outbox cannot write to the mutable storage");
+    assert.match(log.at(-2) ?? "", "The outbox cannot write to the mutable storage");
   },
 );
 

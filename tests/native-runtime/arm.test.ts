@@ -122,7 +122,7 @@ for (const [fault, code] of [
     await device.until(() => device.os.status().lastExitCode !== null);
     assert.is(device.os.status().lastExitCode, code);
     const report = device.log().find((line) => line.startsWith("the app ended")) ?? "";
-    assert.match(report, / at \S+\.ts:\d+:\d+/);
+    assert.match(report, / at tests\/fixtures\/assembly\/faults\.ts:\d+/);
     await device.stop();
   });
 }

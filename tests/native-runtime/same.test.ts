@@ -140,10 +140,8 @@ const sourceLines = readFileSync(SOURCE, "utf8").split("\n");
 const lineWith = (text: string) =>
   `${SOURCE}:${sourceLines.findIndex((line) => line.includes(text)) + 1}`;
 
-/** Where a fault is reported; programs name the innermost place, V8 the innermost of the app's own. */
-function placeOf(fault: string, native: boolean): string {
-  if (native && fault === "memory") return "~lib/rt/tlsf.ts";
-  if (native && fault === "index") return "~lib/array.ts";
+/** Where a fault is reported: the innermost place of the app's own. */
+function placeOf(fault: string): string {
   if (fault === "memory") return lineWith("weight: StaticArray<u8> = new");
   if (fault === "stack") return lineWith("return level + deep");
   return lineWith(`fault === "${fault}"`);
@@ -170,12 +168,12 @@ for (const [fault, code] of [
     assert.is(v8.result.code, code);
     // The module that no compiler of ours makes has no sources, and an exit no place.
     const placed = fixture === faults && !["exit", "pin", "twice"].includes(fault);
-    if (placed) assert.match(v8.result.report, `${WORDS[code]} at ${placeOf(fault, false)}:`);
+    if (placed) assert.match(v8.result.report, `${WORDS[code]} at ${placeOf(fault)}:`);
     for (const body of ["native", "arm"] as const) {
       const seen = await fail(imageOf(fixture, [fault], body));
       assert.equal(seen.calls, v8.trace, body);
       assert.is(seen.code, code, body);
-      if (placed) assert.match(seen.report, `${WORDS[code]} at ${placeOf(fault, true)}:`, body);
+      if (placed) assert.match(seen.report, `${WORDS[code]} at ${placeOf(fault)}`, body);
     }
   });
 }

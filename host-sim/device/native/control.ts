@@ -13,7 +13,7 @@ export interface ControlOptions {
   readonly certificateFile: () => string;
   /** Private pages of the process in bytes: now, and the most so far. */
   readonly memory: () => { readonly now: number; readonly peak: number };
-  /** A line `[trap] …` or `[abort] …`. */
+  /** A line `[trap] …`, `[abort] …` or `[frames] …`. */
   readonly onReport: (line: string) => void;
 }
 
@@ -26,7 +26,7 @@ const SERIAL: Readonly<Record<number, readonly ["Uart" | "SpiMaster", number]>> 
   1: ["Uart", 4],
   2: ["SpiMaster", 0],
 };
-const REPORT = /^\[(?:trap|abort)\] /;
+const REPORT = /^\[(?:trap|abort|frames)\] /;
 
 /** The control channel: the log, and questions with short answers. */
 export function controlChannel(options: ControlOptions): OpenChannel {

@@ -8,10 +8,12 @@ import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { AppImage, ExitStatus, NativeProgram, RunningApp } from "../app.ts";
 import type { DeviceAuth } from "../device-auth.ts";
+import type { Frame } from "../end-report.ts";
 import type { AppSession, SessionOptions } from "../session/session.ts";
 import type { MutableStorage } from "../storage.ts";
 import { type ControlOptions, controlChannel } from "./control.ts";
 import { channelKind } from "./frames.ts";
+import { framesOf, isFramesLine, parseFramesLine } from "./frames-line.ts";
 import { gpioChannel } from "./gpio.ts";
 import { hubChannel } from "./hub.ts";
 import { MEMORY_LIMIT, privateBytes, watchMemory } from "./memory.ts";
@@ -87,7 +89,10 @@ export function runNative(run: NativeRun): RunningApp {
       const unwatch = limitMemory(child);
       return waitFor(child, server)
         .finally(unwatch)
-        .then((end) => exitStatusOf({ ...end, lines, reason }, run.image.sourceMap));
+        .then(async (end) => {
+          const frames = await namedFrames(lines, run.program.file);
+          return exitStatusOf({ ...end, lines, reason }, run.image.sourceMap, frames);
+        });
     })
     .catch((error) => ({
       code: CANNOT_START,
@@ -113,6 +118,11 @@ export function runNative(run: NativeRun): RunningApp {
       patience.clearTimer(timer);
     },
   };
+}
+
+async function namedFrames(lines: readonly string[], file: string): Promise<readonly Frame[]> {
+  const line = parseFramesLine(lines.findLast(isFramesLine) ?? "");
+  return line ? framesOf(line, file) : [];
 }
 
 interface Channels {
