@@ -2,15 +2,23 @@
 // `npm run bench:native`. A table for people, then one line of JSON. The count is exact, no time.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { measureApp } from "./bench-native-app.mjs";
+import { measureProgram } from "./bench-native-program.mjs";
 import { bundle } from "./bundle.mjs";
 import { ensureSystemPackages } from "./system-packages.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const work = join(root, "build/bench-native");
 const sources = join(root, "tests/bench/native");
+const LIBRARY = [
+  "native/aot/index.ts",
+  "host-sim/compiler/compile.ts",
+  "host-sim/lab/native-build.ts",
+  "tests/bench/native/soak.ts",
+  "tests/native-runtime/scripted-os.ts",
+];
 const COMPILER = "arm-linux-gnueabihf-gcc";
 const TARGET = "-mcpu=cortex-a7 -mthumb -mfloat-abi=hard -mfpu=neon-vfpv4".split(" ");
 const MOST_MEAN = 2.2;
@@ -44,16 +52,18 @@ const app = await measureApp({
   ...{ ...library, root, work, sources, run, count },
   ...{ arm: [COMPILER, ...TARGET], meaning: AOT_C_FLAGS, speed: AOT_SPEED_FLAGS },
 });
+const program = await measureProgram({ ...library, root, work });
 print();
 
 async function loadLibrary() {
   await bundle({
-    entryPoints: [join(root, "native/aot/index.ts"), join(root, "host-sim/compiler/compile.ts")],
+    entryPoints: LIBRARY.map((file) => join(root, file)),
     outdir: join(work, "js"),
     flat: true,
   });
   const load = (name) => import(pathToFileURL(join(work, "js", name)).href);
-  return { ...(await load("index.js")), ...(await load("compile.js")) };
+  const names = LIBRARY.map((file) => basename(file).replace(/ts$/, "js"));
+  return Object.assign({}, ...(await Promise.all(names.map(load))));
 }
 
 async function translateKernels({ translate, compileApp }) {
@@ -126,10 +136,11 @@ function print() {
   console.log(`geometric mean ${mean.toFixed(2)} ${verdict(mean <= MOST_MEAN, MOST_MEAN)}`);
   console.log(`largest ratio  ${most.toFixed(2)} ${verdict(most <= MOST, MOST)}`);
   console.log();
-  for (const { name, value, unit, limit } of app) {
+  for (const { name, value, unit, limit, least } of [...app, ...program]) {
     const number = Number.isInteger(value) ? String(value) : value.toFixed(3);
-    const end = limit === undefined ? "" : `  ${verdict(value <= limit, limit)}`;
-    console.log(`${name.padEnd(60)} ${number.padStart(8)} ${unit}${end}`);
+    const atMost = limit === undefined ? "" : `  ${verdict(value <= limit, `at most ${limit}`)}`;
+    const atLeast = least === undefined ? "" : `  ${verdict(value >= least, `at least ${least}`)}`;
+    console.log(`${name.padEnd(66)} ${number.padStart(8)} ${unit}${atMost}${atLeast}`);
   }
-  console.log(`\n${JSON.stringify({ mean, most, results, app })}`);
+  console.log(`\n${JSON.stringify({ mean, most, results, app, program })}`);
 }

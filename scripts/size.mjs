@@ -1,5 +1,5 @@
 // How large the app's ARM program is, on flash and in RAM: `npm run size`. A table with the difference
-// to docs/size.json; `npm run size -- --keep` writes that file anew.
+// to docs/size.json; `npm run size -- --keep` writes that file anew, `--json` prints the figures only.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -39,7 +39,8 @@ async function main() {
     package: statSync(file).size,
     ...(await memoryOf(file, project)),
   };
-  print(figures);
+  if (process.argv.includes("--json")) console.log(JSON.stringify(figures));
+  else print(figures);
   if (process.argv.includes("--keep")) {
     writeFileSync(keptFile, `${JSON.stringify(figures, undefined, 2)}\n`);
   }

@@ -1,6 +1,6 @@
 import type { Instruction } from "./body.ts";
 import { invalid, unsupported } from "./errors.ts";
-import type { LineMap } from "./lines.ts";
+import type { LineMap, Place } from "./lines.ts";
 import type { Module, ValueType, WasmFunction } from "./module.ts";
 import { C_TYPES, constant, named, type Operand, UNKNOWN } from "./operands.ts";
 import type { Writer } from "./writer.ts";
@@ -76,7 +76,7 @@ export function fresh(work: Work, prefix: string): string {
 
 /** Writes a statement at the place of the present instruction. */
 export function put(work: Work, text: string): void {
-  if (work.live) work.out.line(text, work.plan.lines?.(work.current.at));
+  if (work.live) work.out.line(text, placeOf(work));
 }
 
 export function push(work: Work, operand: Operand): void {
@@ -185,9 +185,15 @@ export function zero(type: ValueType): Operand {
   return constant(type, 0n);
 }
 
+/** What the map has before the function's own code belongs to another function. */
+function placeOf(work: Work): Place | undefined {
+  const place = work.plan.lines?.(work.current.at);
+  return place && place.site >= (work.target.code?.from ?? 0) ? place : undefined;
+}
+
 /** The number that a trap here tells; see `Place.site`. */
 export function siteOf(work: Work): number {
-  return work.plan.lines?.(work.current.at)?.site ?? work.current.at;
+  return placeOf(work)?.site ?? work.current.at;
 }
 
 export function trapIf(work: Work, condition: string, kind: string): void {

@@ -6,6 +6,8 @@
 
 #include <applibs/log.h>
 
+#include "frames.h"
+
 #define LONGEST_TEXT 512u
 
 /** Tells tools from which wasm the program was made; they look for the first words in the file. */
@@ -16,6 +18,7 @@ static const char *const build_id = build_mark + sizeof "spherule-wasm:" - 1;
 _Noreturn void wasm_trap(uint32_t kind, uint32_t site)
 {
     Log_Debug("[trap] %u %u %.16s\n", (unsigned)kind, (unsigned)site, build_id);
+    frames_log(build_id);
     rt_leave((int)kind);
 }
 
@@ -82,5 +85,6 @@ _Noreturn void host_env_abort(int32_t message, int32_t file, int32_t line, int32
     managed_text(message, what, sizeof what);
     managed_text(file, where, sizeof where);
     Log_Debug("[abort] %s:%d:%d %s\n", where, (int)line, (int)column, what);
+    frames_log(build_id);
     rt_leave(RT_EXIT_ABORT);
 }

@@ -25,7 +25,7 @@ import { createOsServer } from "../../host-sim/device/native/server.ts";
 import { createSystemEvents } from "../../host-sim/device/native/sysevent.ts";
 import { createSession } from "../../host-sim/device/session/session.ts";
 import { createLogger } from "../../host-sim/log.ts";
-import { BUTTON_A, LED, manifest, startDevice } from "./support.ts";
+import { BUTTON_A, CAPABILITIES, LED, manifest, startDevice } from "./support.ts";
 
 interface Context {
   readonly device: Awaited<ReturnType<typeof startDevice>>;
@@ -35,6 +35,7 @@ interface Context {
   stop(): Promise<void>;
 }
 
+const RIGHTS = { ...CAPABILITIES, Uart: ["ISU0"], SpiMaster: ["ISU1"] };
 const test = suite<Context>("the operating system's side of the socket, with processes that lie");
 
 test.before.each(async (context) => {
@@ -48,7 +49,7 @@ test.before.each(async (context) => {
   );
   const session = createSession({
     ...device,
-    ...{ manifest: manifest(), logger, appLogger: logger },
+    ...{ manifest: manifest([], RIGHTS), logger, appLogger: logger },
     emit: () => {},
     onTimer: () => {},
   });
@@ -57,10 +58,14 @@ test.before.each(async (context) => {
   const mutableFile = join(folder, "mutable");
   const certificateFile = () => join(folder, "certificate");
   const onReport = (line: string) => reports.push(line);
+  const memory = () => ({ now: 100_000, peak: 200_000 });
   const server = createOsServer({
     ...{ path, logger },
     channels: new Map([
-      [channelKind.control, controlChannel({ session, mutableFile, certificateFile, onReport })],
+      [
+        channelKind.control,
+        controlChannel({ session, mutableFile, certificateFile, onReport, memory }),
+      ],
       [channelKind.gpio, gpioChannel(session)],
       [channelKind.hub, hubChannel(session)],
       [channelKind.provisioning, provisioningChannel(session)],
@@ -83,16 +88,22 @@ const hello = (channel: number, version = VERSION, magic = MAGIC) =>
 
 /** Sends bytes, and answers what came back when the other side closed or enough frames are there. */
 function talk(path: string, bytes: Uint8Array, answers = Number.POSITIVE_INFINITY) {
-  return new Promise<{ results: number[]; closed: boolean }>((resolve) => {
+  return new Promise<{ results: number[]; rests: number[][]; closed: boolean }>((resolve) => {
     const socket: Socket = connect(path, () => socket.write(bytes));
     const splitter = new FrameSplitter();
     const results: number[] = [];
+    /** What came with each result, in words of 32 bits. */
+    const rests: number[][] = [];
     const done = (closed: boolean) => {
       socket.destroy();
-      resolve({ results, closed });
+      resolve({ results, rests, closed });
     };
     socket.on("data", (chunk: Buffer) => {
-      for (const { payload } of splitter.push(chunk)) results.push(payload.i32());
+      for (const { payload } of splitter.push(chunk)) {
+        results.push(payload.i32());
+        const rest = payload.rest();
+        rests.push(Array.from({ length: rest.length / 4 }, (_, at) => rest.readUInt32LE(4 * at)));
+      }
       if (results.length >= answers) done(false);
     });
     socket.on("error", () => {});
@@ -149,6 +160,27 @@ test("log lines get their level from their prefix; reports are kept apart", asyn
   assert.equal(results, [0, 1]);
   assert.equal(context.lines.slice(-2), ["warn careful", "info plain"]);
   assert.equal(context.reports, ["[trap] 68 123 0011223344556677"]);
+});
+
+test("memory is told in KiB; a bus is EACCES, or ENODEV when the manifest lists it", async (context) => {
+  const memory = (attribute: number) => encodeFrame(frameKind.memoryUsage, 2, [u32(attribute)]);
+  const open = (kind: number, id: number) =>
+    encodeFrame(frameKind.peripheralOpen, 3, [u32(kind), i32(id)]);
+  const bytes = [
+    hello(channelKind.control),
+    open(1, 4),
+    open(1, 5),
+    open(2, 1),
+    open(2, -1),
+    open(3, 0),
+  ];
+  const { results } = await talk(context.path, Buffer.concat(bytes), 6);
+  assert.equal(results, [0, -19, -13, -19, -13, -22]);
+  assert.ok(context.lines.some((line) => /EACCES: ISU1 is not in the Uart capability/.test(line)));
+  const asked = [hello(channelKind.control), ...[0, 1, 2, 3].map(memory)];
+  const told = await talk(context.path, Buffer.concat(asked), 5);
+  assert.equal(told.results, [0, 0, 0, 0, -22]);
+  assert.equal(told.rests, [[], [97], [97], [195], []]);
 });
 
 const telemetry = (properties: string) =>

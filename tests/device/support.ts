@@ -2,7 +2,7 @@ import { SteppedClock } from "../../host-sim/clock/index.ts";
 import { createBoard } from "../../host-sim/device/board.ts";
 import { createDeviceAuth } from "../../host-sim/device/device-auth.ts";
 import { DPS_HOST } from "../../host-sim/device/hub-client/provision.ts";
-import { createNetwork, type Route } from "../../host-sim/device/network.ts";
+import { createNetwork, type Link, type Route } from "../../host-sim/device/network.ts";
 import { createSphereOs } from "../../host-sim/device/sphere-os.ts";
 import { memoryStorage } from "../../host-sim/device/storage.ts";
 import { createUpdateEvents } from "../../host-sim/device/updates/events.ts";
@@ -47,7 +47,9 @@ export function manifest(
 }
 
 /** A device on a stepped clock, with a hub behind real TLS when `withHub` is set. */
-export async function startDevice(options: { readonly withHub?: boolean; claim?: boolean } = {}) {
+export async function startDevice(
+  options: { readonly withHub?: boolean; claim?: boolean; readonly link?: Link } = {},
+) {
   const lab = options.withHub ? await startHub() : undefined;
   const clock = lab?.clock ?? new SteppedClock(Date.UTC(2026, 5, 1));
   const lines: LogLine[] = [];
@@ -75,7 +77,7 @@ export async function startDevice(options: { readonly withHub?: boolean; claim?:
   const routes = new Map<string, Route>();
   const route = lab && { host: "127.0.0.1", port: lab.port, ca: CA };
   if (route) for (const name of [HUB_NAME, DPS_HOST]) routes.set(`${name}:8883`, route);
-  const network = createNetwork({ routes });
+  const network = createNetwork({ routes, link: options.link });
   const deviceAuth = createDeviceAuth({
     clock,
     logger,

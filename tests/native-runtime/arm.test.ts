@@ -1,14 +1,17 @@
 // deadline: 300 s
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { compileApp } from "../../host-sim/compiler/compile.ts";
+import { frameKind, u32 } from "../../host-sim/device/native/frames.ts";
 import { packageFolder } from "../../host-sim/paths.ts";
 import { compileFixture } from "../assembly/support.ts";
 import { MAY_DEFER, ONE_DEFERRAL, updateDuringRecording } from "../device/recording.ts";
 import { CAPABILITIES, manifest, startDevice } from "../device/support.ts";
-import { buildApp, buildFolder } from "./support.ts";
+import { answerTo, startScriptedOs } from "./scripted-os.ts";
+import { buildApp, buildFolder, buildLibraryTests, runScenario, VERSIONED } from "./support.ts";
 
 const test = suite("the body arm: the device's ABI under qemu-arm");
 const options = { folder: buildFolder("arm"), manifest: manifest(), preset: "arm-lab" } as const;
@@ -28,6 +31,12 @@ const TIME64: Readonly<Record<string, string>> = {
   __clock_gettime64: "clock_gettime",
   __timerfd_settime64: "timerfd_settime",
 };
+
+const VERSIONED_EXPORTS = [
+  "z__Applications_GetMemoryInfo",
+  ...["z__UART_InitConfig", "z__UART_Open", "z__SPIMaster_InitConfig", "z__SPIMaster_Open"],
+  ...["z__SPIMaster_InitTransfers", "z__SPIMaster_TransferSequential"],
+];
 
 const tool = (name: string, ...args: string[]) =>
   execFileSync(`arm-linux-gnueabihf-${name}`, args, { encoding: "utf8" });
@@ -52,6 +61,29 @@ test("it links nothing that the SDK does not let an app link", () => {
     .filter((name) => !allowed.has(name) && !SPHERE.test(name) && !AZURE.test(name));
   assert.ok(names.length > 20);
   assert.equal(foreign, []);
+});
+
+test("programs in the style of the SDK's headers link to the versioned exports, and run", async () => {
+  const program = await buildLibraryTests(options.folder, options.preset);
+  const [exported, wanted] = [join(program.libraries, "libapplibs.so.0"), program.file].map(
+    (file) =>
+      tool("nm", "-D", file)
+        .split("\n")
+        .map((line) => line.trim().split(" ").slice(-2).join(" ")),
+  );
+  for (const name of VERSIONED_EXPORTS) {
+    assert.ok(exported?.includes(`T ${name}`), name);
+    assert.ok(wanted?.includes(`U ${name}`), name);
+    assert.not.ok(wanted?.includes(`U ${name.replace("z__", "")}`), name);
+  }
+  const os = await startScriptedOs((frame) => {
+    if (frame.kind === frameKind.memoryUsage)
+      return answerTo(frame, 0, u32(100 + frame.payload.u32()));
+    return answerTo(frame, frame.kind === frameKind.peripheralOpen ? -19 : 0);
+  });
+  const { lines, stderr } = await runScenario(program, "versioned", os.path);
+  await os.stop();
+  assert.equal(lines, VERSIONED, stderr);
 });
 
 test("the thermometer connects, sends and ends in good order, within 256 KiB", async () => {
@@ -90,7 +122,7 @@ for (const [fault, code] of [
     await device.until(() => device.os.status().lastExitCode !== null);
     assert.is(device.os.status().lastExitCode, code);
     const report = device.log().find((line) => line.startsWith("the app ended")) ?? "";
-    assert.match(report, / at \S+\.ts:\d+:\d+/);
+    assert.match(report, / at tests\/fixtures\/assembly\/faults\.ts:\d+/);
     await device.stop();
   });
 }

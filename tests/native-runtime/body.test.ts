@@ -4,6 +4,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { CompiledApp } from "../../host-sim/compiler/compile.ts";
 import type { NativeProgram } from "../../host-sim/device/app.ts";
+import { enrol } from "../../host-sim/lab/enrolment.ts";
+import { createServerRoot } from "../../host-sim/pki/index.ts";
 import { compileFixture } from "../assembly/support.ts";
 import { DPS_ROOT, ENDPOINT, startService } from "../device/dps.ts";
 import {
@@ -14,7 +16,7 @@ import {
   TENANT,
   type TestDevice,
 } from "../device/support.ts";
-import { HUB_NAME } from "../hub/support.ts";
+import { CA, HUB_NAME } from "../hub/support.ts";
 import { ended, linesOf, liveThrough } from "./scenario.ts";
 import { buildApp, buildFolder } from "./support.ts";
 
@@ -29,6 +31,15 @@ const PERMISSIVE = {
   SoftwareUpdateDeferral: true,
 };
 const MODEST = { Gpio: [BUTTON_A] };
+
+const HUB = `${HUB_NAME}:8883`;
+
+interface Obstacle {
+  readonly options?: { readonly claim: boolean };
+  readonly arrange?: (device: TestDevice) => void;
+  readonly reason: string;
+  readonly remove: (device: TestDevice) => void;
+}
 
 interface Fixture {
   readonly app: CompiledApp;
@@ -57,6 +68,20 @@ const imageOf = (
   ...app,
   ...(body === "native" ? { native: program } : {}),
 });
+
+/** Ten seconds that pass while other tests run. */
+async function stopEndless() {
+  const device = await startDevice();
+  await device.os.install(imageOf(faults, "native", ["endless"]));
+  await device.until(() => linesOf(device).includes("info fault endless"));
+  const before = performance.now();
+  await device.os.stopApp();
+  const seconds = (performance.now() - before) / 1000;
+  const end = { code: device.os.status().lastExitCode, log: device.log(), seconds };
+  await device.stop();
+  return end;
+}
+const endless = stopEndless();
 
 test("boot, twin, button, method, message, storage and trap leave the trace of the body wasm", async () => {
   const native = await liveThrough((args) => imageOf(trace, "native", args));
@@ -140,6 +165,140 @@ test("with --ScopeID it asks the provisioning service, and connects to the hub t
   await dps.stop();
 });
 
+for (const [what, steps, refuse, reason] of [
+  ["is not enrolled", [{ status: 401, body: {} }], 0, 2],
+  ["is refused in CONNACK", [], 5, 2],
+  ["is disabled", [{ status: 200, body: { status: "disabled" } }], 0, 1],
+  ["fails to register", [{ status: 200, body: { status: "failed" } }], 0, 4],
+  ["gets no hub", [{ status: 200, body: { status: "assigned" } }], 0, 4],
+] as const) {
+  test(`a device that ${what}: reason ${reason} in both bodies`, async () => {
+    for (const body of ["native", "wasm"] as const) {
+      const device = await startDevice({ withHub: true });
+      const pem = device.service.certificates(TENANT)[0]?.pem ?? "";
+      const dps = await startService(steps, pem, refuse);
+      device.routes.set(`${ENDPOINT}:8883`, { host: "127.0.0.1", port: dps.port, ca: DPS_ROOT });
+      const rights = { ...PERMISSIVE, AllowedConnections: [HUB_NAME, ENDPOINT] };
+      await device.os.install(imageOf(trace, body, ["--ScopeID", "0ne00000001"], rights));
+      const asked = () => dps.seen.requests.length > 0 || refuse > 0;
+      await device.until(() => asked() && /no (assignment|provisioning)/.test(device.log().join()));
+      const last = () => linesOf(device).findLast((line) => line.startsWith("info connection"));
+      await device.until(() => last() === `info connection false ${reason}`);
+      await device.stop();
+      await dps.stop();
+    }
+  });
+}
+
+const NO_NETWORK = "info connection false 4";
+const BAD_CREDENTIAL = "info connection false 2";
+const AUTHENTICATED = "info connection true 6";
+
+/** A device that is connected to the internet before it knows the time. */
+function withoutTime() {
+  const listeners = new Set<() => void>();
+  let ready = false;
+  const link = {
+    get ready() {
+      return ready;
+    },
+    onChange(listener: () => void) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    setOutage: () => {},
+  };
+  const sync = () => {
+    ready = true;
+    for (const listener of listeners) listener();
+  };
+  return { link, sync };
+}
+
+/** Another root than the one that signs the lab's servers. */
+const foreignRoot = () => createServerRoot().certificate;
+
+/** Why there is no connection, and what ends that; the app says what it was told. */
+const OBSTACLES: Readonly<Record<string, Obstacle>> = {
+  "no network": {
+    arrange: ({ network }) => network.setUp(false),
+    reason: NO_NETWORK,
+    remove: ({ network }) => network.setUp(true),
+  },
+  "no device authentication: nobody has claimed the device": {
+    options: { claim: false },
+    reason: NO_NETWORK,
+    remove({ lab, service, deviceId }) {
+      if (!lab) return;
+      const ids = { deviceIds: [deviceId], tenantId: TENANT };
+      enrol({ service, hub: lab.hub, dps: lab.dps, ...ids, claim: true });
+    },
+  },
+  "a server with a certificate of another root": {
+    arrange({ routes }) {
+      const route = routes.get(HUB);
+      if (route) routes.set(HUB, { ...route, ca: foreignRoot() });
+    },
+    reason: NO_NETWORK,
+    remove({ routes }) {
+      const route = routes.get(HUB);
+      if (route) routes.set(HUB, { ...route, ca: CA });
+    },
+  },
+  "no server at all": {
+    arrange({ routes }) {
+      const route = routes.get(HUB);
+      if (route) routes.set(HUB, { ...route, port: 1 });
+    },
+    reason: NO_NETWORK,
+    remove({ routes, lab }) {
+      const route = routes.get(HUB);
+      if (route) routes.set(HUB, { ...route, port: lab?.port ?? 0 });
+    },
+  },
+  "CONNACK 5: the hub has disabled the device": {
+    arrange: ({ lab, deviceId }) =>
+      void lab?.hub.devices.update({ deviceId, status: "disabled" }, "*"),
+    reason: BAD_CREDENTIAL,
+    remove: ({ lab, deviceId }) =>
+      void lab?.hub.devices.update({ deviceId, status: "enabled" }, "*"),
+  },
+};
+
+for (const [what, { options, arrange, reason, remove }] of Object.entries(OBSTACLES)) {
+  test(`${what}: the reason is told once in both bodies, and then there is a connection`, async () => {
+    for (const body of ["native", "wasm"] as const) {
+      const device = await startDevice({ withHub: true, ...options });
+      arrange?.(device);
+      await device.os.install(imageOf(trace, body, ["--Hostname", HUB_NAME]));
+      const connections = () =>
+        linesOf(device).filter((line) => line.startsWith("info connection"));
+      await device.until(() => connections().length > 0);
+      // Some more attempts.
+      const seen = device.clock.monotonic();
+      await device.until(() => device.clock.monotonic() > seen + 4_000);
+      assert.equal(connections(), [reason], body);
+      remove(device);
+      await device.until(() => connections().includes(AUTHENTICATED));
+      assert.equal(connections(), [reason, AUTHENTICATED], body);
+      await device.stop();
+    }
+  });
+}
+
+test("a clock that is not set: no connection before the time is known, in both bodies", async () => {
+  for (const body of ["native", "wasm"] as const) {
+    const { link, sync } = withoutTime();
+    const device = await startDevice({ withHub: true, link });
+    await device.os.install(imageOf(trace, body, ["--Hostname", HUB_NAME]));
+    await device.until(() => linesOf(device).includes(NO_NETWORK));
+    assert.is(device.lab?.hub.connections.count(), 0);
+    sync();
+    await device.until(() => linesOf(device).includes(AUTHENTICATED));
+    await device.stop();
+  }
+});
+
 test.before.each(async (context) => {
   context.device = await startDevice();
 });
@@ -181,6 +340,13 @@ test("a pin that a killed process had open is free for the next", async ({ devic
   process.kill(processOf(trace.program.file)[0] ?? 0, "SIGKILL");
   await device.until(() => linesOf(device).includes("info boot 2"));
   assert.not.match(linesOf(device).join("\n"), "EBUSY");
+});
+
+test("an app that does not end after SIGTERM is killed after ten seconds", async () => {
+  const { code, log, seconds } = await endless;
+  assert.is(code, 128 + 9);
+  assert.ok(log.includes("the app's process was ended by SIGKILL"), log.join("\n"));
+  assert.ok(seconds >= 9.9, `${seconds} s`);
 });
 
 test("an app that cannot be started says so", async ({ device }) => {

@@ -16,13 +16,15 @@ import {
 } from "../../host-sim/device/native/frames.ts";
 import { AOT_C_FLAGS } from "../../native/aot/index.ts";
 import { answerTo, honest, type Reaction, type Script, startScriptedOs } from "./scripted-os.ts";
-import { buildFolder, buildLibraryTests, runScenario } from "./support.ts";
+import { buildFolder, buildLibraryTests, runScenario, VERSIONED } from "./support.ts";
 
 const test = suite("libapplibs, libazureiot and libtlsutils against a scripted operating system");
 const program = await buildLibraryTests(buildFolder("libraries"));
 
+const EAGAIN = 11;
 const EACCES = 13;
 const EBUSY = 16;
+const ENODEV = 19;
 const EPROTO = 71;
 const ENOTCONN = 107;
 const ETIMEDOUT = 110;
@@ -141,10 +143,45 @@ test("the mutable file does not grow beyond its quota, by whichever call", async
     `write-1 -1 ${EDQUOT}`,
     "pwrite-inside 10 0",
     `pwrite-beyond -1 ${EDQUOT}`,
+    `pwrite64-beyond -1 ${EDQUOT}`,
     `writev-70 -1 ${EDQUOT}`,
     "writev-10 10 0",
     "other-file 100 0",
   ]);
+});
+
+test("inline functions call exports that know the version of their structures", async () => {
+  const script =
+    (file: string): Script =>
+    (frame, first) => {
+      if (frame.kind === frameKind.memoryUsage) {
+        return answerTo(frame, 0, u32(100 + frame.payload.u32()));
+      }
+      return frame.kind === frameKind.peripheralOpen
+        ? answerTo(frame, -ENODEV)
+        : honest(file)(frame, first);
+    };
+  const { lines, frames } = await run("versioned", script);
+  assert.equal(lines, VERSIONED);
+  const opened = frames.filter(({ kind }) => kind === frameKind.peripheralOpen);
+  assert.equal(
+    opened.map(({ rest }) => [rest.readUInt32LE(0), rest.readInt32LE(4)]),
+    [
+      [1, 4],
+      [2, 1],
+    ],
+  );
+});
+
+test("memory that cannot be asked for is EAGAIN, and a bus is never opened by mistake", async () => {
+  for (const rest of [[], [u32(1), u32(2)]]) {
+    const { lines } = await run("versioned", () => (frame, first) => {
+      const known = frame.kind === frameKind.memoryUsage || frame.kind === frameKind.peripheralOpen;
+      return known ? answerTo(frame, 0, ...rest) : honest("")(frame, first);
+    });
+    assert.is(lines[0], `total 0 ${EAGAIN}`);
+    assert.ok(lines.includes(`uart open -1 ${EPROTO}`), lines.join("\n"));
+  }
 });
 
 const header = (length: number, kind: number, serial: number) => {
@@ -178,6 +215,28 @@ for (const [what, reaction, errno] of hostile) {
     assert.is(hello.lines[0], `open -1 ${errno}`);
   });
 }
+
+test("after an answer that was none of its own, a pin is over, and its close does not wait", async () => {
+  const { lines } = await run(
+    "gpio",
+    except(frameKind.gpioGet, (frame) => answerTo({ ...frame, serial: frame.serial ^ 1 }, 0)),
+  );
+  assert.equal(lines, [
+    "open 0 0",
+    `get -1 ${EPROTO}`,
+    `set -1 ${ENOTCONN}`,
+    "close 0 0",
+    "closed -1 9",
+  ]);
+});
+
+test("a pin is a descriptor of the event loop: quiet while it is open, ready when it ends", async () => {
+  const { lines } = await run(
+    "pin",
+    except(frameKind.gpioSet, () => ({ end: true })),
+  );
+  assert.equal(lines, ["quiet 0 0", "get 1 0", `set -1 ${ENOTCONN}`, "ended 1 0", "events 9"]);
+});
 
 test("an operating system that is silent costs 5 seconds, not for ever", async () => {
   const { lines } = await run(
@@ -340,9 +399,12 @@ test("whatever bytes come, at whatever point, the process ends in good order", a
 });
 
 test("the libraries export the device's names, and nothing of their inside", () => {
-  const libc = ["close", "write", "pwrite", "writev", "pwritev"];
+  const libc = ["close", "write", "pwrite", "writev", "pwritev", "pwrite64", "pwritev64"];
   for (const [library, names] of [
-    ["libapplibs.so.0", /^(Log|EventLoop|GPIO|Storage|Networking|Application|SysEvent)_\w+$/],
+    [
+      "libapplibs.so.0",
+      /^((Log|EventLoop|GPIO|Storage|Networking|Application|SysEvent)_\w+|z__(Applications|UART|SPIMaster)_\w+)$/,
+    ],
     [
       "libazureiot.so.1",
       /^(IoTHub|Prov_Device_|MQTT_Protocol|Map_|iothub_security_|prov_dev_)\w*$/,

@@ -1,5 +1,6 @@
 // deadline: 240 s
 import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { finished, launch, newProject } from "../cli/support.ts";
@@ -24,5 +25,25 @@ for (const body of ["native", "arm"]) {
     while (programs().length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   });
 }
+
+test("the next lab on the same state starts the app again, and its storage is whole", async () => {
+  const state = ["exec", "--state", join(folder, "state"), "--body", "native", "--"];
+  const killing = "spherule telemetry --count 1 --timeout 60 && kill -9 $PPID";
+  const lab = launch(folder, [...state, "sh", "-c", killing]);
+  await finished(lab);
+  assert.is(lab.signalCode, "SIGKILL");
+  const next = launch(folder, [
+    ...state,
+    "spherule",
+    "telemetry",
+    "--count",
+    "1",
+    "--timeout",
+    "60",
+  ]);
+  const { stdout, stderr } = await finished(next);
+  assert.is(next.exitCode, 0, stderr);
+  assert.match(stdout, /"temperature":/);
+});
 
 test.run();

@@ -1,12 +1,14 @@
+import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { CompiledApp } from "../../host-sim/compiler/compile.ts";
 import type { AppImage, NativeProgram } from "../../host-sim/device/app.ts";
+import { TRAP_NAMES } from "../../host-sim/device/places.ts";
 import { compileFixture } from "../assembly/support.ts";
 import { CAPABILITIES, manifest, startDevice } from "../device/support.ts";
 import { assemble } from "../native/aot/support.ts";
-import { ended, linesOf, liveThrough, traceOf } from "./scenario.ts";
-import { buildApp, buildFolder, traceCalls } from "./support.ts";
+import { ended, liveThrough, traceOf } from "./scenario.ts";
+import { buildApp, buildFolder, NO_MAP, traceCalls } from "./support.ts";
 import { tracingV8 } from "./trace-v8.ts";
 
 const test = suite("the same in V8, as a program here and as one for the device's ABI");
@@ -26,8 +28,6 @@ interface Fixture {
   readonly programs: Readonly<Record<Body, NativeProgram>>;
 }
 
-const NO_MAP = JSON.stringify({ version: 3, sources: [], names: [], mappings: "" });
-
 async function prepare(name: string, given?: CompiledApp): Promise<Fixture> {
   const app = given ?? (await compileFixture(name));
   const build = (body: Body) =>
@@ -41,12 +41,15 @@ async function prepare(name: string, given?: CompiledApp): Promise<Fixture> {
 for (const [body, preset] of Object.entries(BODIES)) {
   traceCalls(buildFolder(`same-${body}`), preset);
 }
+const foreign = async (text: string) =>
+  ({ wasm: await assemble(text), sourceMap: NO_MAP }) as CompiledApp;
 const trace = await prepare("trace");
 const faults = await prepare("faults");
-const conversion = await prepare("conversion", {
-  wasm: await assemble(CONVERSION),
-  sourceMap: NO_MAP,
-} as CompiledApp);
+const conversion = await prepare("conversion", await foreign(CONVERSION));
+const newer = await prepare(
+  "newer",
+  await foreign(CONVERSION.replace("i32.const 1)", "i32.const 2)")),
+);
 
 const imageOf = ({ app, programs }: Fixture, args: string[], body?: Body): AppImage => ({
   manifest: manifest(args, CAPABILITIES),
@@ -70,6 +73,40 @@ test("one life: the same calls with the same numbers and memory, and the same ou
   }
 });
 
+test("an app of a newer host ABI is not started, in any body, and that is said", async () => {
+  for (const body of [undefined, "native", "arm"] as const) {
+    const { code, report } = await fail(imageOf(newer, [], body));
+    assert.is(code, 80, body);
+    assert.match(report, /exit code 80: it needs (host ABI 2|a newer host ABI)/, body);
+  }
+});
+
+test("the collection runs after each export that came back, and never inside one", async () => {
+  const { trace: calls } = await tracingV8((seen) =>
+    liveThrough(
+      (args) => imageOf(trace, args),
+      () => seen,
+    ),
+  );
+  const open: string[] = [];
+  const order: string[] = [];
+  for (const line of calls) {
+    const [name = ""] = line.split(" ");
+    if (name === "=") order.push(open.pop() ?? "nothing");
+    else if (name === "trap" || name === "host_env_abort") open.length = 0;
+    else {
+      if (name === "collect") assert.equal(open, [], line);
+      open.push(name);
+    }
+  }
+  const exports = order.filter((name) => !name.startsWith("host_"));
+  assert.ok(exports.length > 40, `${exports.length} calls`);
+  exports.forEach((name, index) => {
+    if (name !== "collect")
+      assert.is(exports[index + 1], "collect", `after call ${index}, ${name}`);
+  });
+});
+
 /** The lines from the first one that differs, few enough to read. */
 function differing(one: readonly string[], other: readonly string[]) {
   const first = Array.from({ length: Math.max(one.length, other.length) }).findIndex(
@@ -84,10 +121,30 @@ async function fail(image: AppImage) {
   await device.os.install(image);
   const code = await ended(device);
   await device.os.stopApp();
-  const lines = linesOf(device);
+  const report = device.log().find((line) => line.startsWith("the app ended")) ?? "";
   const calls = traceOf(device);
   await device.stop();
-  return { code, lines, calls };
+  return { code, report, calls };
+}
+
+/** What the report calls it; an abort has a text of its own. */
+const WORDS: Readonly<Record<number, string>> = {
+  ...Object.fromEntries(TRAP_NAMES),
+  65: "",
+};
+
+const SOURCE = "tests/fixtures/assembly/faults.ts";
+const sourceLines = readFileSync(SOURCE, "utf8").split("\n");
+
+/** The line of the fixture with this text. */
+const lineWith = (text: string) =>
+  `${SOURCE}:${sourceLines.findIndex((line) => line.includes(text)) + 1}`;
+
+/** Where a fault is reported: the innermost place of the app's own. */
+function placeOf(fault: string): string {
+  if (fault === "memory") return lineWith("weight: StaticArray<u8> = new");
+  if (fault === "stack") return lineWith("return level + deep");
+  return lineWith(`fault === "${fault}"`);
 }
 
 for (const [fault, code] of [
@@ -105,14 +162,18 @@ for (const [fault, code] of [
   ["pin", 65],
   ["twice", 65],
 ] as const) {
-  test(`${fault}: the same calls up to exit code ${code}`, async () => {
+  test(`${fault}: the same calls up to exit code ${code}, and the place`, async () => {
     const fixture = fault === "conversion" ? conversion : faults;
     const v8 = await tracingV8(() => fail(imageOf(fixture, [fault])));
     assert.is(v8.result.code, code);
+    // The module that no compiler of ours makes has no sources, and an exit no place.
+    const placed = fixture === faults && !["exit", "pin", "twice"].includes(fault);
+    if (placed) assert.match(v8.result.report, `${WORDS[code]} at ${placeOf(fault)}:`);
     for (const body of ["native", "arm"] as const) {
       const seen = await fail(imageOf(fixture, [fault], body));
       assert.equal(seen.calls, v8.trace, body);
       assert.is(seen.code, code, body);
+      if (placed) assert.match(seen.report, `${WORDS[code]} at ${placeOf(fault)}`, body);
     }
   });
 }

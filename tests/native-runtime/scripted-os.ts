@@ -44,9 +44,14 @@ export async function startScriptedOs(script: Script) {
     folder,
     /** What the process sent. */
     frames,
+    /** Ends all connections and takes no new ones, as when the process has died. */
+    die(): void {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
     async stop(): Promise<void> {
       for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
+      if (server.listening) await new Promise((resolve) => server.close(resolve));
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -10,6 +10,9 @@ import { packageFolder } from "../../host-sim/paths.ts";
 /** CMake's folder of one test file: two that build in the same one would disturb each other. */
 export const buildFolder = (name: string) => join(packageFolder(), "build/native", `test-${name}`);
 
+/** The source map of a module that no compiler of ours has made. */
+export const NO_MAP = JSON.stringify({ version: 3, sources: [], names: [], mappings: "" });
+
 /** Builds a compiled app; each has a program file of its own, the libraries are shared. */
 export async function buildApp(options: {
   readonly folder: string;
@@ -39,17 +42,24 @@ export function traceCalls(folder: string, preset: Preset): void {
 }
 
 /** Builds the C program that calls the libraries. */
-export function buildLibraryTests(folder: string): Promise<NativeProgram> {
+export function buildLibraryTests(
+  folder: string,
+  preset: Preset = "linux-debug",
+): Promise<NativeProgram> {
   const unused = join(packageFolder(), "app_manifest.json");
   const target = "library_tests";
-  return buildNative({
-    preset: "linux-debug",
-    folder,
-    wasmFile: unused,
-    manifestFile: unused,
-    target,
-  });
+  return buildNative({ preset, folder, wasmFile: unused, manifestFile: unused, target });
 }
+
+/** What its scenario `versioned` prints when memory is 100 KiB and no bus is there. */
+export const VERSIONED = [
+  ...["total 100 0", "user 101 0", "peak 102 0"],
+  ...["attribute -1 22", "size -1 22", "nowhere -1 14"],
+  ...["uart uninitialised -1 22", "uart null -1 14", "uart de2a0001 115200 8"],
+  ...["uart open -1 19", "uart bits -1 22"],
+  ...["spi config null -1 14", "spi config 0 0", "spi open -1 19", "spi chip select -1 22"],
+  ...["spi transfers 0 0", "spi 45170001 22130001", "spi too many -1 22", "spi transfer -1 9"],
+];
 
 export interface Outcome {
   readonly code: number | null;
@@ -63,12 +73,18 @@ export function runScenario(
   program: NativeProgram,
   scenario: string,
   socket?: string,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
-  const child = spawn(program.file, [scenario], {
-    env: {
-      LD_LIBRARY_PATH: program.libraries,
-      ...(socket === undefined ? {} : { SPHERULE_OS_SOCKET: socket }),
-    },
+  const own = {
+    ...env,
+    LD_LIBRARY_PATH: program.libraries,
+    ...(socket === undefined ? {} : { SPHERULE_OS_SOCKET: socket }),
+  };
+  const [command = program.file, ...before] = program.emulator?.(program.file, own) ?? [
+    program.file,
+  ];
+  const child = spawn(command, [...before, scenario], {
+    env: program.emulator ? {} : own,
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";

@@ -1,13 +1,15 @@
 // deadline: 200 s
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { NativeProgram } from "../../host-sim/device/app.ts";
 import { buildOf } from "../../host-sim/device/places.ts";
 import { readBuilds, symbolize } from "../../host-sim/lab/symbolize.ts";
+import { nameFrames } from "../../host-sim/lab/symbolize-frames.ts";
 import { packageFolder } from "../../host-sim/paths.ts";
 import { compileFixture } from "../assembly/support.ts";
 import { spherule } from "../cli/support.ts";
@@ -22,6 +24,15 @@ const app = await compileFixture("faults");
 const other = await compileFixture("errno");
 const options = { folder: buildFolder("symbolize"), manifest: manifest([]) };
 const native = await buildApp({ ...options, name: "faults", app, preset: "linux-release" });
+const arm = await buildApp({
+  ...{ folder: buildFolder("symbolize-arm"), manifest: manifest([]) },
+  ...{ name: "faults", app, preset: "arm-lab" },
+});
+const SOURCE = "tests/fixtures/assembly/faults.ts";
+const sourceLines = readFileSync(join(packageFolder(), SOURCE), "utf8").split("\n");
+/** The line of the fixture with this text. */
+const lineWith = (text: string) =>
+  `${SOURCE}:${sourceLines.findIndex((line) => line.includes(text)) + 1}`;
 for (const [target, { wasm, sourceMap }] of [
   ["debug", app],
   ["release", other],
@@ -84,6 +95,57 @@ test("the line of a trap gets its place, from a file and from standard input", a
   const program = [join(packageFolder(), "bin/spherule.mjs"), "symbolize", "--project", folder];
   assert.is(execFileSync(process.execPath, program, { input: log, encoding: "utf8" }), stdout);
   assert.match(await logOf("native", app.sourceMap), place);
+});
+
+/** What the program writes of its end, put into a log as a device may have it. */
+function endOf(program: NativeProgram, fault: string): string {
+  const own = { LD_LIBRARY_PATH: program.libraries };
+  const [command = program.file, ...args] = program.emulator?.(program.file, own) ?? [program.file];
+  const { stderr } = spawnSync(command, [...args, fault], { env: own, encoding: "utf8" });
+  return stderr;
+}
+
+for (const [machine, program] of [
+  ["native", native],
+  ["arm", arm],
+] as const) {
+  test(`the way to a stop gets its functions and lines, machine ${machine}`, async () => {
+    const bin = join(folder, "build/native", machine, "bin");
+    mkdirSync(bin, { recursive: true });
+    cpSync(program.file, join(bin, "app"));
+    const file = join(folder, `${machine}.log`);
+    writeFileSync(file, endOf(program, "memory"));
+    const { code, stdout, stderr } = await spherule(folder, "symbolize", file);
+    assert.is(code, 0, stderr);
+    const frames = stdout.split("\n").filter((line) => line.startsWith("  in "));
+    const places = frames.map((line) => /\((.*):\d+\)$/.exec(line)?.[1]);
+    assert.equal(places.slice(0, 4), Array(4).fill("~lib/rt/tlsf.ts").with(3, "~lib/rt/tcms.ts"));
+    const own = lineWith("weight: StaticArray<u8> = new");
+    const next = lineWith("const node = new Node()");
+    const [constructing, filling] = frames.filter((line) => line.includes("faults.ts"));
+    assert.match(constructing ?? "", `faults_Node_constructor (${own})`);
+    assert.match(filling ?? "", `faults_fill (${next})`);
+  });
+}
+
+test("frames of a program that is not here, or has no symbols, say so", async () => {
+  const line = "[frames] arm 0123456789abcdef 1a2 1b3";
+  assert.is(
+    await nameFrames(line, []),
+    `${line} (build/native has no arm program of build 0123456789abcdef)`,
+  );
+  const file = join(folder, "stripped");
+  execFileSync("strip", ["-o", file, native.file]);
+  const build = buildOf(app.wasm);
+  const own = `[frames] native ${build} 10`;
+  assert.is(
+    await nameFrames(own, [{ file, machine: "native", build }]),
+    `${own} (${file} has no symbols for it)`,
+  );
+  assert.is(
+    await nameFrames(`${own}`, [{ file: "/none", machine: "native", build }]),
+    `${own} (/none has no symbols for it)`,
+  );
 });
 
 test("a line of another build says so, and names the builds that are here", () => {

@@ -1,10 +1,14 @@
-import { REASON_BAD_CREDENTIAL, REASON_NO_NETWORK } from "../../../assembly/sphere/host/abi.ts";
+import {
+  REASON_BAD_CREDENTIAL,
+  REASON_DEVICE_DISABLED,
+  REASON_NO_NETWORK,
+} from "../../../assembly/sphere/host/abi.ts";
 import type { Clock, TimerHandle } from "../../clock/index.ts";
 import type { Logger } from "../../log.ts";
 import type { DeviceAuth, DeviceCredentials } from "../device-auth.ts";
 import type { Network, Route } from "../network.ts";
 import { type ConnectionEvents, type HubConnection, openConnection } from "./connection.ts";
-import { DPS_HOST, PROVISIONED, provision, TRANSPORT_FAILED } from "./provision.ts";
+import { DISABLED, DPS_HOST, PROVISIONED, provision, UNAUTHORIZED } from "./provision.ts";
 
 /** What the manifest's arguments name: a hub, or the scope of a service that assigns one. */
 export type HubTarget = { readonly hostName: string } | { readonly idScope: string };
@@ -22,6 +26,8 @@ export interface HubClientOptions {
   readonly tenantId: string;
   readonly modelId: string;
   readonly events: ConnectionEvents;
+  /** Whether `closed` is called for each attempt that fails; otherwise when the reason changes. */
+  readonly everyAttempt?: boolean;
 }
 
 export type HubClient = ReturnType<typeof createHubClient>;
@@ -29,6 +35,12 @@ export type HubClient = ReturnType<typeof createHubClient>;
 export const MQTT_PORT = 8883;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
+
+/** Result of a registration → what the app hears; native/runtime has the same. */
+const UNASSIGNED: ReadonlyMap<number, number> = new Map([
+  [UNAUTHORIZED, REASON_BAD_CREDENTIAL],
+  [DISABLED, REASON_DEVICE_DISABLED],
+]);
 
 interface Way {
   readonly credentials: DeviceCredentials;
@@ -80,9 +92,8 @@ export function createHubClient(options: HubClientOptions) {
     told = text;
   }
 
-  /** The app hears of a reason when it changes, not at every attempt. */
   function lost(reason: number, detail: string): void {
-    if (reason === toldReason) return;
+    if (reason === toldReason && !options.everyAttempt) return;
     toldReason = reason;
     options.events.closed(reason, detail);
   }
@@ -139,7 +150,7 @@ export function createHubClient(options: HubClientOptions) {
         return open(hub, assignedId || deviceId);
       }
       tell(`no assignment: ${problem}`);
-      lost(result === TRANSPORT_FAILED ? REASON_NO_NETWORK : REASON_BAD_CREDENTIAL, problem);
+      lost(UNASSIGNED.get(result) ?? REASON_NO_NETWORK, problem);
       retry();
     });
   }

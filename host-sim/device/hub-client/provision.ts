@@ -12,8 +12,8 @@ export const PROVISIONED = 0;
 export const TRANSPORT_FAILED = 5;
 const FAILED = 10;
 const HUB_NOT_SPECIFIED = 11;
-const UNAUTHORIZED = 12;
-const DISABLED = 13;
+export const UNAUTHORIZED = 12;
+export const DISABLED = 13;
 
 export interface ProvisionRequest {
   readonly route: Route;

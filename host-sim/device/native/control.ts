@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { EACCES, EIO, ENOENT } from "../../../assembly/sphere/host/errors.ts";
+import { EACCES, EINVAL, EIO, ENODEV, ENOENT } from "../../../assembly/sphere/host/errors.ts";
 import { systemErrorCode } from "../../errors.ts";
 import type { AppSession } from "../session/session.ts";
 import { type Frame, frameKind, ProtocolError, text16, u32 } from "./frames.ts";
@@ -11,7 +11,9 @@ export interface ControlOptions {
   readonly mutableFile: string;
   /** Writes the certificate where it answers. */
   readonly certificateFile: () => string;
-  /** A line `[trap] …` or `[abort] …`. */
+  /** Private pages of the process in bytes: now, and the most so far. */
+  readonly memory: () => { readonly now: number; readonly peak: number };
+  /** A line `[trap] …`, `[abort] …` or `[frames] …`. */
   readonly onReport: (line: string) => void;
 }
 
@@ -19,7 +21,12 @@ type Answer = readonly [result: number, ...rest: Uint8Array[]];
 
 const LEVELS = ["[debug] ", "[info] ", "[warn] ", "[error] "];
 const INFO = 1;
-const REPORT = /^\[(?:trap|abort)\] /;
+/** Kind of PERIPHERAL_OPEN → capability, and the id of ISU0. */
+const SERIAL: Readonly<Record<number, readonly ["Uart" | "SpiMaster", number]>> = {
+  1: ["Uart", 4],
+  2: ["SpiMaster", 0],
+};
+const REPORT = /^\[(?:trap|abort|frames)\] /;
 
 /** The control channel: the log, and questions with short answers. */
 export function controlChannel(options: ControlOptions): OpenChannel {
@@ -65,6 +72,10 @@ function answer({ kind, payload }: Frame, options: ControlOptions): Answer {
       return [session.storage.capacity() < 0 ? EACCES : remove(options.mutableFile)];
     case frameKind.certificatePath:
       return [0, text16(options.certificateFile())];
+    case frameKind.memoryUsage:
+      return memoryUsage(payload.u32(), options);
+    case frameKind.peripheralOpen:
+      return [peripheral(payload.u32(), payload.i32(), session)];
     case frameKind.syseventDefer:
       return [session.sysevent.defer(payload.u32(), payload.u32())];
     case frameKind.syseventResume:
@@ -72,6 +83,20 @@ function answer({ kind, payload }: Frame, options: ControlOptions): Answer {
     default:
       throw new ProtocolError(`the control channel has no frame ${kind}`);
   }
+}
+
+/** Total, user mode and its peak; what the kernel has for the process is not counted. */
+function memoryUsage(attribute: number, { memory }: ControlOptions): Answer {
+  const { now, peak } = memory();
+  const bytes = [now, now, peak][attribute];
+  return bytes === undefined ? [EINVAL] : [0, u32(Math.floor(bytes / 1024))];
+}
+
+/** The manifest is asked first, as on the device; and then there is nothing at the board's buses. */
+function peripheral(kind: number, id: number, { allowsSerial }: AppSession): number {
+  const [capability, first] = SERIAL[kind] ?? [];
+  if (capability === undefined || first === undefined) return EINVAL;
+  return allowsSerial(capability, id - first) ? ENODEV : EACCES;
 }
 
 function remove(file: string): number {

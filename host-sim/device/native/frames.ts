@@ -24,6 +24,8 @@ export const frameKind = {
   storageOpen: 19,
   storageDelete: 20,
   certificatePath: 21,
+  memoryUsage: 22,
+  peripheralOpen: 23,
   syseventDefer: 24,
   syseventResume: 25,
   gpioOpen: 32,

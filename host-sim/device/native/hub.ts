@@ -1,4 +1,9 @@
-import { CONNECTED, DISCONNECTED, REASON_OK } from "../../../assembly/sphere/host/abi.ts";
+import {
+  CONNECTED,
+  DISCONNECTED,
+  REASON_NO_NETWORK,
+  REASON_OK,
+} from "../../../assembly/sphere/host/abi.ts";
 import { EBUSY, EINVAL, ENOTCONN } from "../../../assembly/sphere/host/errors.ts";
 import type { HubClient } from "../hub-client/client.ts";
 import type { ConnectionEvents } from "../hub-client/connection.ts";
@@ -80,7 +85,10 @@ function eventsTo(connection: Connection, requests: Map<number, string>): Connec
     connected: () => connection.send(frameKind.hubStatus, u32(CONNECTED), u32(REASON_OK)),
     closed(reason) {
       requests.clear();
-      connection.send(frameKind.hubStatus, u32(DISCONNECTED), u32(reason));
+      // The real client tells of a refusal, and then of the end of the connection as always.
+      for (const each of reason === REASON_NO_NETWORK ? [reason] : [reason, REASON_NO_NETWORK]) {
+        connection.send(frameKind.hubStatus, u32(DISCONNECTED), u32(each));
+      }
     },
     telemetrySettled: (id, acknowledged) =>
       connection.send(frameKind.telemetryDone, u32(id), i32(acknowledged ? 0 : ENOTCONN)),

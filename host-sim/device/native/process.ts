@@ -8,10 +8,12 @@ import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { AppImage, ExitStatus, NativeProgram, RunningApp } from "../app.ts";
 import type { DeviceAuth } from "../device-auth.ts";
+import type { Frame } from "../end-report.ts";
 import type { AppSession, SessionOptions } from "../session/session.ts";
 import type { MutableStorage } from "../storage.ts";
-import { controlChannel } from "./control.ts";
+import { type ControlOptions, controlChannel } from "./control.ts";
 import { channelKind } from "./frames.ts";
+import { framesOf, isFramesLine, parseFramesLine } from "./frames-line.ts";
 import { gpioChannel } from "./gpio.ts";
 import { hubChannel } from "./hub.ts";
 import { MEMORY_LIMIT, privateBytes, watchMemory } from "./memory.ts";
@@ -52,10 +54,11 @@ export function runNative(run: NativeRun): RunningApp {
   // The app's process has timers of its own, and looks at its pins itself.
   const session = run.session({ emit: systemEvents.emit, onTimer: () => {} });
   const onReport = (line: string) => lines.push(line);
+  const memory = () => ({ now: measure(), peak });
   const server = createOsServer({
     path: join(folder, "os"),
     logger: run.logger,
-    channels: channelsOf({ ...run, session, systemEvents, folder, onReport }, file.path),
+    channels: channelsOf({ ...run, session, systemEvents, folder, onReport, memory }, file.path),
   });
   // The computer's time, not the lab's: so long the process really gets.
   const patience = new RealClock();
@@ -63,7 +66,12 @@ export function runNative(run: NativeRun): RunningApp {
   let stopping = false;
   let finished = false;
   let reason: string | undefined;
-  const measure = () => (finished ? 0 : privateBytes(child?.pid, run.program));
+  let peak = 0;
+  function measure(): number {
+    const bytes = finished ? 0 : privateBytes(child?.pid, run.program);
+    peak = Math.max(peak, bytes);
+    return bytes;
+  }
 
   function limitMemory(process: ChildProcess): () => void {
     if (run.program.sanitized) return () => {};
@@ -81,7 +89,10 @@ export function runNative(run: NativeRun): RunningApp {
       const unwatch = limitMemory(child);
       return waitFor(child, server)
         .finally(unwatch)
-        .then((end) => exitStatusOf({ ...end, lines, reason }, run.image.sourceMap));
+        .then(async (end) => {
+          const frames = await namedFrames(lines, run.program.file);
+          return exitStatusOf({ ...end, lines, reason }, run.image.sourceMap, frames);
+        });
     })
     .catch((error) => ({
       code: CANNOT_START,
@@ -109,16 +120,23 @@ export function runNative(run: NativeRun): RunningApp {
   };
 }
 
+async function namedFrames(lines: readonly string[], file: string): Promise<readonly Frame[]> {
+  const line = parseFramesLine(lines.findLast(isFramesLine) ?? "");
+  return line ? framesOf(line, file) : [];
+}
+
 interface Channels {
   readonly session: AppSession;
   readonly systemEvents: SystemEvents;
   readonly deviceAuth: DeviceAuth;
   readonly folder: string;
   readonly onReport: (line: string) => void;
+  readonly memory: ControlOptions["memory"];
 }
 
 function channelsOf(run: Channels, mutableFile: string): ReadonlyMap<number, OpenChannel> {
-  const { session, systemEvents, deviceAuth, folder, onReport } = run;
+  const { session, systemEvents, deviceAuth, folder, onReport, memory } = run;
+  const control = { session, mutableFile, onReport, memory };
   const certificateFile = () => {
     const path = join(folder, "device-auth.pem");
     const credentials = deviceAuth.current();
@@ -126,7 +144,7 @@ function channelsOf(run: Channels, mutableFile: string): ReadonlyMap<number, Ope
     return path;
   };
   return new Map([
-    [channelKind.control, controlChannel({ session, mutableFile, certificateFile, onReport })],
+    [channelKind.control, controlChannel({ ...control, certificateFile })],
     [channelKind.gpio, gpioChannel(session)],
     [channelKind.hub, hubChannel(session)],
     [channelKind.provisioning, provisioningChannel(session)],

@@ -1,5 +1,7 @@
 import type { ExitStatus } from "../app.ts";
+import { endReport, type Frame } from "../end-report.ts";
 import { placesOf, TRAP_NAMES, unmappedPlace } from "../places.ts";
+import { isFramesLine } from "./frames-line.ts";
 
 const NEEDS_NEWER_ABI = 80;
 const FIRST_RUNTIME_CODE = 64;
@@ -10,14 +12,21 @@ export interface ProcessEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly signalNumber: number;
-  /** The lines `[trap] …` and `[abort] …` of the run. */
+  /** The lines `[trap] …`, `[abort] …` and `[frames] …` of the run. */
   readonly lines: readonly string[];
   /** Why the operating system ended it, if it did. */
   readonly reason?: string;
 }
 
-/** Turns the end of the app's process into an exit code and lines that name places in the app's sources. */
-export function exitStatusOf(end: ProcessEnd, sourceMap: string | undefined): ExitStatus {
+/**
+ * Turns the end of the app's process into an exit code and lines that name places in the app's sources.
+ * @param frames of a `[frames]` line, as `framesOf` names them
+ */
+export function exitStatusOf(
+  end: ProcessEnd,
+  sourceMap: string | undefined,
+  frames: readonly Frame[] = [],
+): ExitStatus {
   if (end.code === null) {
     const code = SIGNALLED + end.signalNumber;
     const why = end.reason === undefined ? "" : `: ${end.reason}`;
@@ -25,22 +34,27 @@ export function exitStatusOf(end: ProcessEnd, sourceMap: string | undefined): Ex
   }
   const { code } = end;
   if (code < FIRST_RUNTIME_CODE) return { code, report: [] };
-  const line = end.lines.at(-1) ?? "";
-  const what = trapOf(line, sourceMap) ?? abortOf(line) ?? otherOf(code);
-  return { code, report: [`the app ended with exit code ${code}: ${what}`] };
+  const line = end.lines.findLast((each) => !isFramesLine(each)) ?? "";
+  const stop = trapOf(line, sourceMap) ?? abortOf(line) ?? { what: otherOf(code) };
+  return { code, report: endReport(code, stop.what, stop.place, stop.place ? frames : []) };
 }
 
-function trapOf(line: string, sourceMap: string | undefined): string | undefined {
+interface Stop {
+  readonly what: string;
+  readonly place?: string;
+}
+
+function trapOf(line: string, sourceMap: string | undefined): Stop | undefined {
   const [, kind, site, build = ""] = /^\[trap\] (\d+) (\d+) (\S*)/.exec(line) ?? [];
   if (kind === undefined) return undefined;
   const offset = Number(site);
   const place = sourceMap ? placesOf(sourceMap)(offset) : unmappedPlace(offset, build);
-  return `${TRAP_NAMES.get(Number(kind)) ?? `trap ${kind}`}${place ? ` at ${place}` : ""}`;
+  return { what: TRAP_NAMES.get(Number(kind)) ?? `trap ${kind}`, place };
 }
 
-function abortOf(line: string): string | undefined {
+function abortOf(line: string): Stop | undefined {
   const [, place, message] = /^\[abort\] (.+:\d+:\d+) (.*)$/s.exec(line) ?? [];
-  return place === undefined ? undefined : `abort: ${message || "no message"} at ${place}`;
+  return place === undefined ? undefined : { what: `abort: ${message || "no message"}`, place };
 }
 
 function otherOf(code: number): string {

@@ -42,7 +42,7 @@ export function createHubs(options: HubsOptions) {
       const { hostName, modelId } = request;
       const client = createHubClient({
         ...options,
-        ...{ target: { hostName }, modelId, events, logger: teller.logger },
+        ...{ target: { hostName }, modelId, events, logger: teller.logger, everyAttempt: true },
       });
       clients.add(client);
       return client;

@@ -74,6 +74,16 @@ export function createSession(options: SessionOptions) {
     hubs,
     storage: createStorage(options.storage, bytes, logger),
     sysevent,
+    /** Whether the manifest lists the serial controller ISU0 to ISU4 for this use. */
+    allowsSerial(use: "Uart" | "SpiMaster", controller: number): boolean {
+      const allowed = (capabilities[use] ?? []).includes(`ISU${controller}`);
+      if (!allowed) {
+        logger.warn(
+          `EACCES: ISU${controller} is not in the ${use} capability of app_manifest.json`,
+        );
+      }
+      return allowed;
+    },
     now: () => clock.now(),
     monotonic: () => clock.monotonic(),
     argument: (index: number): Uint8Array | number => {

@@ -101,21 +101,25 @@ function instantiate(
     ({ module: subject, name }) => typeof imports[subject]?.[name] !== "function",
   );
   if (unknown) {
-    const what = `the app imports ${unknown.module}.${unknown.name}, which this host does not offer`;
-    return { code: UNKNOWN_IMPORT, report: [`exit code ${UNKNOWN_IMPORT}: ${what}`] };
+    const name = `${unknown.module}.${unknown.name}`;
+    return ended(UNKNOWN_IMPORT, `it imports ${name}, which this host does not offer`);
   }
   const names = WebAssembly.Module.exports(module).map(({ name }) => name);
   const missing = [...EXPORTS, "memory"].filter((name) => !names.includes(name));
   if (missing.length > 0) {
-    const what = `the app does not export ${missing.join(", ")}; assembly/index.ts shows how`;
-    return { code: UNKNOWN_IMPORT, report: [`exit code ${UNKNOWN_IMPORT}: ${what}`] };
+    const list = missing.join(", ");
+    return ended(UNKNOWN_IMPORT, `it does not export ${list}; assembly/index.ts shows how`);
   }
   const instance = new WebAssembly.Instance(module, imports);
   exports = instance.exports as unknown as AppExports;
   const wanted = exports.abiVersion();
   if (wanted <= ABI_VERSION) return exports;
-  const what = `the app needs host ABI ${wanted}, this host offers ${ABI_VERSION}`;
-  return { code: NEEDS_NEWER_ABI, report: [`exit code ${NEEDS_NEWER_ABI}: ${what}`] };
+  return ended(NEEDS_NEWER_ABI, `it needs host ABI ${wanted}, this host offers ${ABI_VERSION}`);
 }
+
+const ended = (code: number, why: string): ExitStatus => ({
+  code,
+  report: [`the app ended with exit code ${code}: ${why}`],
+});
 
 const NOTHING = new ArrayBuffer(0);

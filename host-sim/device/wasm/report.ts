@@ -1,4 +1,5 @@
 import type { AppImage, ExitStatus } from "../app.ts";
+import { endReport, type Frame } from "../end-report.ts";
 import { buildOf, type FindPlace, placesOf, unmappedPlace } from "../places.ts";
 import { AppExit } from "./exit.ts";
 
@@ -16,17 +17,6 @@ const UNREACHABLE = 64;
 const OUT_OF_MEMORY = 66;
 /** AssemblyScript's allocator traps here when the memory is full. */
 const ALLOCATOR = /^~lib\/rt\/tlsf\//;
-/** AssemblyScript's own library. */
-const BUILT_IN = /^~lib\//;
-/** The same, and packages: the SDK of an app in a project of its own. */
-const LIBRARY = /^(~lib|node_modules)\//;
-const MOST_FRAMES = 12;
-
-interface Frame {
-  readonly name: string;
-  readonly place: string | undefined;
-}
-
 /** Turns what the wasm threw into an exit code and lines that name places in the app's sources. */
 export function exitStatusOf(
   error: unknown,
@@ -35,7 +25,7 @@ export function exitStatusOf(
   const frames = framesOf(error, image);
   if (error instanceof AppExit) {
     if (!error.reason) return { code: error.code, report: [] };
-    return { code: error.code, report: reportOf(error.reason, error.place, frames, error.code) };
+    return { code: error.code, report: endReport(error.code, error.reason, error.place, frames) };
   }
   const text = error instanceof Error ? error.message : String(error);
   const known = TRAPS.find(([pattern]) => pattern.test(text));
@@ -44,27 +34,8 @@ export function exitStatusOf(
   const full = known[1] === UNREACHABLE && ALLOCATOR.test(frames[0]?.name ?? "");
   const code = full ? OUT_OF_MEMORY : known[1];
   const name = full ? "out of linear memory" : `trap: ${known[2]}`;
-  return { code, report: reportOf(name, undefined, frames, code) };
+  return { code, report: endReport(code, name, undefined, frames) };
 }
-
-function reportOf(
-  what: string,
-  place: string | undefined,
-  frames: readonly Frame[],
-  code: number,
-): string[] {
-  // A place in a library says little to its user: the first frame of the app does.
-  const places = [place, ...frames.map((frame) => frame.place)].filter(isPlace);
-  const where =
-    places.find((each) => !LIBRARY.test(each)) ?? places.find((each) => !BUILT_IN.test(each));
-  const at = where ?? place;
-  return [
-    `the app ended with exit code ${code}: ${what}${at ? ` at ${at}` : ""}`,
-    ...frames.slice(0, MOST_FRAMES).map((frame) => `  in ${frame.name} (${frame.place ?? "?"})`),
-  ];
-}
-
-const isPlace = (place: string | undefined): place is string => place !== undefined;
 
 /** Without a source map, places stay offsets that `spherule symbolize` knows. */
 function finderOf({ wasm, sourceMap }: Pick<AppImage, "wasm" | "sourceMap">): FindPlace {

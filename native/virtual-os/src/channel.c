@@ -147,6 +147,12 @@ static int receive_answer(int fd, uint16_t serial, struct wire_writer *rest, int
     return answer < LOWEST_ERRNO ? -EPROTO : answer;
 }
 
+/** Errors of the connection itself, after which nothing on it makes sense any more. */
+static bool is_broken(int result)
+{
+    return result == -EPROTO || result == -ENOTCONN || result == -ETIMEDOUT;
+}
+
 int channel_request(int fd, const struct channel_frame *frame, struct wire_writer *rest)
 {
     static _Atomic uint16_t last_serial;
@@ -156,7 +162,14 @@ int channel_request(int fd, const struct channel_frame *frame, struct wire_write
     }
     int64_t deadline = monotonic_ms() + CHANNEL_TIMEOUT_MS;
     int result = send_frame(fd, frame, serial, deadline);
-    return result < 0 ? result : receive_answer(fd, serial, rest, deadline);
+    if (result == 0) {
+        result = receive_answer(fd, serial, rest, deadline);
+    }
+    // What comes later must not be taken for an answer to the next request.
+    if (is_broken(result)) {
+        shutdown(fd, SHUT_RDWR);
+    }
+    return result;
 }
 
 bool channel_configured(void)
@@ -201,12 +214,6 @@ int channel_open(enum channel_kind kind)
     }
     close(fd);
     return result < 0 ? result : -EPROTO;
-}
-
-/** Errors of the connection itself, after which nothing on it makes sense any more. */
-static bool is_broken(int result)
-{
-    return result == -EPROTO || result == -ENOTCONN || result == -ETIMEDOUT;
 }
 
 static int control_exchange(const struct channel_frame *frame, struct wire_writer *rest,

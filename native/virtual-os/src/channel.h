@@ -28,6 +28,8 @@ enum frame_kind {
     FRAME_STORAGE_OPEN = 19,
     FRAME_STORAGE_DELETE = 20,
     FRAME_CERTIFICATE_PATH = 21,
+    FRAME_MEMORY_USAGE = 22,
+    FRAME_PERIPHERAL_OPEN = 23,
     FRAME_SYSEVENT_DEFER = 24,
     FRAME_SYSEVENT_RESUME = 25,
     FRAME_GPIO_OPEN = 32,
@@ -70,7 +72,8 @@ int channel_open(enum channel_kind kind);
 int channel_send(int fd, const struct channel_frame *frame);
 
 /**
- * Sends a request and waits for its answer.
+ * Sends a request and waits for its answer. After -EPROTO and -ETIMEDOUT the connection is over: every
+ * later request is -ENOTCONN.
  * @param rest NULL when the answer must have no data
  * @return the answer's result, or a negative errno of the channel or of the operating system
  */

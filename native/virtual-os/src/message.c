@@ -4,7 +4,6 @@
 #include <iothub_message.h>
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -238,50 +237,69 @@ MAP_RESULT Map_GetInternals(MAP_HANDLE handle, const char *const **keys, const c
     return MAP_OK;
 }
 
-static void put_encoded(FILE *out, const char *text, bool encode)
+/** Counts only, while `out` is NULL. */
+struct sink {
+    char *out;
+    size_t length;
+};
+
+static void put(struct sink *sink, char byte)
+{
+    if (sink->out != NULL) {
+        sink->out[sink->length] = byte;
+    }
+    sink->length++;
+}
+
+static void put_encoded(struct sink *sink, const char *text, bool encode)
 {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
+    static const char digits[] = "0123456789abcdef";
     for (const char *at = text; *at != '\0'; at++) {
         if (!encode || strchr(plain, *at) != NULL) {
-            fputc(*at, out);
+            put(sink, *at);
         } else {
-            fprintf(out, "%%%02x", (unsigned)(unsigned char)*at);
+            put(sink, '%');
+            put(sink, digits[(unsigned char)*at >> 4]);
+            put(sink, digits[(unsigned char)*at & 15]);
         }
     }
 }
 
-static void put_pair(FILE *out, bool *first, const char *key, const char *value, bool encode)
+static void put_pair(struct sink *sink, const char *key, const char *value, bool encode)
 {
-    if (!*first) {
-        fputc('&', out);
+    if (sink->length > 0) {
+        put(sink, '&');
     }
-    *first = false;
-    put_encoded(out, key, encode);
-    fputc('=', out);
-    put_encoded(out, value, encode);
+    put_encoded(sink, key, encode);
+    put(sink, '=');
+    put_encoded(sink, value, encode);
+}
+
+static size_t put_properties(const struct IOTHUB_MESSAGE_HANDLE_DATA_TAG *message, bool encode,
+                             char *out)
+{
+    struct sink sink = { out, 0 };
+    for (size_t index = 0; index < message->map.count; index++) {
+        put_pair(&sink, message->map.keys[index], message->map.values[index], encode);
+    }
+    for (size_t index = 0; index < SYSTEM_COUNT; index++) {
+        if (message->system[index] != NULL) {
+            put_pair(&sink, system_names[index], message->system[index], encode);
+        }
+    }
+    return sink.length;
 }
 
 char *message_properties(IOTHUB_MESSAGE_HANDLE message, bool encode)
 {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    if (out == NULL) {
-        return NULL;
-    }
-    bool first = true;
-    for (size_t index = 0; index < message->map.count; index++) {
-        put_pair(out, &first, message->map.keys[index], message->map.values[index], encode);
-    }
-    for (size_t index = 0; index < SYSTEM_COUNT; index++) {
-        if (message->system[index] != NULL) {
-            put_pair(out, &first, system_names[index], message->system[index], encode);
-        }
-    }
-    if (fclose(out) != 0 || length > UINT16_MAX) {
-        free(text);
-        return NULL;
+    // Measured first: a text that grows could lose its end where memory is short.
+    size_t length = put_properties(message, encode, NULL);
+    char *text = length > UINT16_MAX ? NULL : malloc(length + 1);
+    if (text != NULL) {
+        put_properties(message, encode, text);
+        text[length] = '\0';
     }
     return text;
 }

@@ -105,3 +105,14 @@ EXPORTED ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t off
     bool full = offset >= 0 && refused(fd, offset, sum_of(parts, count));
     return full ? -1 : next(fd, parts, count, offset);
 }
+
+/** The names for large files; with musl these are macros for the ones above. */
+_Static_assert(sizeof(off_t) == 8, "one offset for both names");
+#ifndef pwrite64
+EXPORTED ssize_t pwrite64(int fd, const void *bytes, size_t length, off_t offset)
+    __attribute__((alias("pwrite")));
+#endif
+#ifndef pwritev64
+EXPORTED ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t offset)
+    __attribute__((alias("pwritev")));
+#endif

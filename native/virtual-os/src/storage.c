@@ -84,8 +84,12 @@ int Storage_OpenMutableFile(void)
         return fail(-result);
     }
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return fail(EIO);
+    }
     struct stat status;
-    if (fd < 0 || fstat(fd, &status) < 0) {
+    if (fstat(fd, &status) < 0) {
+        close(fd);
         return fail(EIO);
     }
     quota_set(status.st_dev, status.st_ino, quota);

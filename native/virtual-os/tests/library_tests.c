@@ -32,16 +32,9 @@
 #include <iothubtransportmqtt.h>
 #include <tlsutils/deviceauth.h>
 
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#include "library_tests.h"
 
-/** A check of our own that failed ends the run. */
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("line %d: %s, errno %d\n", __LINE__, #condition, errno);                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static void show(const char *name, long result)
 {
@@ -249,6 +242,35 @@ static void eventloop(void)
     printf("eventloop ok\n");
 }
 
+/* --- A pin is a descriptor like others. */
+
+static void on_pin(EventLoop *el, int fd, EventLoop_IoEvents events, void *context)
+{
+    (void)fd;
+    *(EventLoop_IoEvents *)context = events;
+    CHECK(EventLoop_Stop(el) == 0);
+}
+
+static void pin_in_loop(void)
+{
+    EventLoop *el = EventLoop_Create();
+    int fd = GPIO_OpenAsInput(12);
+    CHECK(el != NULL && fd >= 0);
+    EventLoop_IoEvents seen = EventLoop_None;
+    EventRegistration *reg = EventLoop_RegisterIo(el, fd, EventLoop_Input, on_pin, &seen);
+    CHECK(reg != NULL);
+    show("quiet", EventLoop_Run(el, 20, false));
+    GPIO_Value_Type value = 0;
+    show("get", GPIO_GetValue(fd, &value) < 0 ? -1 : value);
+    // The system ends the connection now.
+    show("set", GPIO_SetValue(fd, GPIO_Value_Low));
+    show("ended", EventLoop_Run(el, 1000, false));
+    printf("events %u\n", (unsigned)(seen & (EventLoop_Input | EventLoop_Error)));
+    CHECK(EventLoop_UnregisterIo(el, reg) == 0);
+    CHECK(close(fd) == 0);
+    EventLoop_Close(el);
+}
+
 /* --- The quota of the mutable file: 64 bytes. */
 
 static void quota(void)
@@ -261,6 +283,7 @@ static void quota(void)
     show("write-1", write(fd, bytes, 1));
     show("pwrite-inside", pwrite(fd, bytes, 10, 54));
     show("pwrite-beyond", pwrite(fd, bytes, 10, 55));
+    show("pwrite64-beyond", pwrite64(fd, bytes, 10, 55));
     const struct iovec parts[] = { { bytes, 10 }, { bytes, 60 } };
     CHECK(lseek(fd, 0, SEEK_SET) == 0);
     show("writev-70", writev(fd, parts, 2));
@@ -411,9 +434,12 @@ int main(int argc, char **argv)
         { "hub", hub },
         { "provisioning", provisioning },
         { "gpio", call_gpio },
+        { "pin", pin_in_loop },
         { "status", call_status },
         { "storage", call_storage },
         { "sysevent", call_sysevent },
+        { "exhausted", exhausted },
+        { "versioned", versioned },
     };
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (size_t index = 0; argc == 2 && index < LENGTH(scenarios); index++) {

@@ -1,5 +1,10 @@
 // deadline: 180 s
-import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
+import {
+  encodedMap,
+  encodedMappings,
+  originalPositionFor,
+  TraceMap,
+} from "@jridgewell/trace-mapping";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type CompiledApp, compileApp } from "../../../host-sim/compiler/compile.ts";
@@ -7,7 +12,7 @@ import { exitStatusOf } from "../../../host-sim/device/wasm/report.ts";
 import { packageFolder } from "../../../host-sim/paths.ts";
 import { translate } from "../../../native/aot/index.ts";
 import { compileFixture, stubImports } from "../../assembly/support.ts";
-import { type Call, runNative, type Signature } from "./support.ts";
+import { assemble, type Call, runNative, type Signature } from "./support.ts";
 
 const test = suite("aot: the app itself");
 
@@ -199,6 +204,25 @@ test("with a source map, debuggers see the app's sources", async () => {
   const app = await compileFixture("faults", "release");
   const { source } = translate(app.wasm, { sourceMap: app.sourceMap });
   assert.match(source, /^#line \d+ "tests\/fixtures\/assembly\/faults\.ts"$/m);
+});
+
+test("code that no line has made takes no place of the function before it", async () => {
+  const wasm = await assemble(`(module (func (export "first") (unreachable))
+    (func (export "second") (unreachable)))`);
+  const [first = -1, second = -1] = [0, 1].map((index) => {
+    const calls = [call(index === 0 ? "first" : "second")];
+    const signatures = { first: { params: [] }, second: { params: [] } };
+    const { results } = runNative(wasm, calls, signatures, { sites: true });
+    return Number(/@(\d+)/.exec(results[0] ?? "")?.[1]);
+  });
+  assert.ok(0 < first && first < second, `${first} ${second}`);
+  const map = new TraceMap({
+    ...{ version: 3, sources: ["own.ts"], names: [], mappings: [[[first, 0, 6, 0]]] },
+  });
+  const sourceMap = JSON.stringify({ ...encodedMap(map), mappings: encodedMappings(map) });
+  const { source } = translate(wasm, { sourceMap });
+  assert.equal(source.match(/#line \d+ "own.ts"/g), ['#line 7 "own.ts"']);
+  assert.match(source, `wasm_trap(WASM_TRAP_UNREACHABLE, ${second}u)`);
 });
 
 test("the same input gives the same text, and the build id is its hash", async () => {

@@ -119,10 +119,7 @@ export function runNative(
     const translation = translate(wasm, { sourceMap: options.sourceMap });
     writeFileSync(join(folder, "main.c"), harness(calls, signatures, options));
     compile(folder, translation, options);
-    const [program = "", ...args] = [
-      ...COMPILERS[options.target ?? "host"].run,
-      join(folder, "main"),
-    ];
+    const [program = "", ...args] = commandOf(options.target ?? "host", join(folder, "main"));
     const { stdout, status, signal } = spawnSync(program, args, {
       encoding: "utf8",
       maxBuffer: 64 * 1024 * 1024,
@@ -135,7 +132,14 @@ export function runNative(
   }
 }
 
-function compile(folder: string, translation: Translation, options: NativeOptions): void {
+/** How a program that was compiled for the target is run here. */
+export const commandOf = (target: Target, program: string): string[] => [
+  ...COMPILERS[target].run,
+  program,
+];
+
+/** Compiles the translation with the folder's `main.c` to its `main`. */
+export function compile(folder: string, translation: Translation, options: NativeOptions): void {
   writeFileSync(join(folder, "app_wasm.c"), translation.source);
   writeFileSync(join(folder, "app_wasm.h"), translation.header);
   const compiler = COMPILERS[options.target ?? "host"];
