@@ -18,6 +18,7 @@ import { managedHub } from "./service/managed-hub.ts";
 import { managementGroup } from "./service/management-routes.ts";
 import { registryRoutes } from "./service/registry-routes.ts";
 import { twinRoutes } from "./service/twin-routes.ts";
+import type { OnTlsProblem } from "./tls-problems.ts";
 import { createWebSockets } from "./web-sockets.ts";
 
 /** What listens: `plainAmqp` is AMQP without TLS, for clients with `UseDevelopmentEmulator`. */
@@ -58,15 +59,15 @@ export function createListeners(options: ListenerOptions): Listeners {
   const webSockets = createWebSockets(mqtt, amqp);
   const { onUpgrade } = webSockets;
   const groups = routeGroups(hub, dps);
+  const onTlsProblem = tlsProblemsOf(hub);
   const services: Readonly<Record<ListenerName, Service>> = {
     mqtt: createMqttServer(mqtt, {
-      ...{ ...at("mqtt"), credentials, transportClock },
-      onTlsProblem: tlsProblemsOf(hub),
+      ...{ ...at("mqtt"), credentials, transportClock, onTlsProblem },
       onListening: options.onMqttListening,
     }),
-    https: createHttpsEndpoint({ ...at("https"), credentials, groups, onUpgrade }),
-    amqp: createAmqpEndpoint(amqp, { ...at("amqp"), credentials }),
-    plainAmqp: createAmqpEndpoint(amqp, at("plainAmqp")),
+    https: createHttpsEndpoint({ ...at("https"), credentials, groups, onUpgrade, onTlsProblem }),
+    amqp: createAmqpEndpoint(amqp, { ...at("amqp"), credentials, onTlsProblem }),
+    plainAmqp: createAmqpEndpoint(amqp, { ...at("plainAmqp"), onTlsProblem }),
   };
   return {
     async start() {
@@ -83,9 +84,8 @@ export function createListeners(options: ListenerOptions): Listeners {
 }
 
 /** A handshake that failed is kept like a refused connection. */
-export function tlsProblemsOf({ refusals }: Hub) {
-  return (address: string, detail: string) =>
-    refusals.add({ deviceId: "", address, reason: "tls-failed", detail });
+export function tlsProblemsOf({ refusals }: Hub): OnTlsProblem {
+  return (address, detail) => refusals.add({ deviceId: "", address, reason: "tls-failed", detail });
 }
 
 function routeGroups(hub: Hub, dps: Dps | undefined): RouteGroup[] {

@@ -356,16 +356,18 @@ test("a client that does not trust the hub's certificate is told among the refus
   assert.match(detail, "ca.pem");
 });
 
-test("a client that speaks no TLS is told among the refusals", async ({ lab }) => {
-  const socket = connectTcp(lab.port, "127.0.0.1");
-  socket.on("error", () => {});
-  socket.write("GET / HTTP/1.1\r\n\r\n");
-  socket.resume();
-  await once(socket, "close");
-  const { reason, detail = "" } = lab.hub.refusals.list().at(-1) ?? {};
-  assert.is(reason, "tls-failed");
-  assert.match(detail, "http request");
-});
+for (const listener of ["mqtt", "https", "amqp"] as const) {
+  test(`a client that speaks no TLS to ${listener} is told among the refusals`, async ({ lab }) => {
+    const socket = connectTcp(lab.addresses[listener].port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write("GET / HTTP/1.1\r\n\r\n");
+    socket.resume();
+    await once(socket, "close");
+    const { reason, detail = "" } = lab.hub.refusals.list().at(-1) ?? {};
+    assert.is(reason, "tls-failed");
+    assert.match(detail, "http request");
+  });
+}
 
 test("a device that does not read its acknowledgements is cut off", async ({ lab }) => {
   const { cert, username } = lab.device("d");

@@ -8,6 +8,7 @@ import { createServerService } from "../../server-service.ts";
 import type { Service } from "../../service.ts";
 import { addressOf } from "../address.ts";
 import type { Hub } from "../hub.ts";
+import { type OnTlsProblem, watchHandshakes } from "../tls-problems.ts";
 import { serveLinks } from "./links.ts";
 import type { Peer } from "./tokens.ts";
 
@@ -16,6 +17,7 @@ export interface AmqpEndpointOptions {
   readonly port: number;
   /** Without them it speaks plain AMQP, as Event Hub clients do with `UseDevelopmentEmulator`. */
   readonly credentials?: ServerCredentials;
+  readonly onTlsProblem: OnTlsProblem;
 }
 
 /** Takes a byte stream that speaks AMQP 1.0, and the `host:port` that it comes from. */
@@ -81,12 +83,14 @@ interface Accepting {
 
 /** A listener for AMQP over TLS, or plain. */
 export function createAmqpEndpoint(accept: AmqpAcceptor, options: AmqpEndpointOptions): Service {
-  const { host, port, credentials } = options;
+  const { host, port, credentials, onTlsProblem } = options;
   const take = (socket: Socket) => accept(socket, addressOf(socket));
   return createServerService({
     host,
     port,
     create: () =>
-      credentials ? createTlsServer(tlsOptions(credentials), take) : createTcpServer(take),
+      credentials
+        ? watchHandshakes(createTlsServer(tlsOptions(credentials), take), onTlsProblem)
+        : createTcpServer(take),
   });
 }

@@ -5,6 +5,7 @@ import { peerOf, type ServerCredentials, tlsOptions } from "../../pki/index.ts";
 import { createServerService } from "../../server-service.ts";
 import type { Service } from "../../service.ts";
 import { addressOf } from "../address.ts";
+import { explainTls, type OnTlsProblem } from "../tls-problems.ts";
 import type { Acceptor } from "./acceptor.ts";
 import { SocketStream } from "./socket-stream.ts";
 
@@ -12,8 +13,7 @@ export interface HandshakeOptions {
   readonly credentials: ServerCredentials;
   /** Times the handshake. */
   readonly transportClock: Clock;
-  /** A handshake did not come to its end. */
-  onTlsProblem(address: string, detail: string): void;
+  readonly onTlsProblem: OnTlsProblem;
 }
 
 export interface MqttServerOptions extends HandshakeOptions {
@@ -73,7 +73,7 @@ function shakeHands(
   const onClose = () => {
     transportClock.clearTimer(patience);
     // Who only looks whether the port is open has not failed at anything.
-    if (socket.bytesRead > 0) onTlsProblem(address, explained(problem));
+    if (socket.bytesRead > 0) onTlsProblem(address, explainTls(problem));
   };
   secure.on("error", onError);
   secure.on("close", onClose);
@@ -83,13 +83,4 @@ function shakeHands(
     secure.off("close", onClose);
     onSecure(secure, address);
   });
-}
-
-/** OpenSSL's words, and what they mean to somebody who is stuck on them. */
-function explained(error: Error & { readonly reason?: string }): string {
-  const reason = error.reason ?? error.message;
-  const hint = /unknown ca|hung up|reset/i.test(reason)
-    ? "; clients that do not trust the hub's certificate end it so: give them the lab's ca.pem"
-    : "";
-  return `The TLS handshake failed: ${reason}${hint}.`;
 }

@@ -8,6 +8,7 @@ import { createServerService } from "../../server-service.ts";
 import type { Service } from "../../service.ts";
 import { addressOf } from "../address.ts";
 import { HubError } from "../errors.ts";
+import { type OnTlsProblem, watchHandshakes } from "../tls-problems.ts";
 
 export interface HttpRequest {
   readonly route: string;
@@ -47,6 +48,7 @@ export interface EndpointOptions {
   readonly credentials: ServerCredentials;
   /** The first group that has the route answers. */
   readonly groups: readonly RouteGroup[];
+  readonly onTlsProblem: OnTlsProblem;
   /** Takes over WebSocket connections. */
   readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
@@ -110,7 +112,7 @@ export function createHttpsEndpoint(options: EndpointOptions): Service {
         if (options.onUpgrade) options.onUpgrade(request, socket, head);
         else socket.destroy();
       });
-      return server;
+      return watchHandshakes(server, options.onTlsProblem);
     },
   });
 }

@@ -19,5 +19,7 @@ export const leftOutRoutes: ServiceRoutes = Object.fromEntries(
     "POST /digitaltwins/:id/commands/:name",
     "POST /digitaltwins/:id/components/:component/commands/:name",
     "GET /messages/serviceBound/filenotifications",
+    "POST /twins/:deviceId/streams/:name",
+    "POST /twins/:deviceId/modules/:moduleId/streams/:name",
   ].map((route) => [route, ["ServiceConnect", notThere] as const]),
 );

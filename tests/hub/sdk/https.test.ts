@@ -190,6 +190,7 @@ for (const [method, path] of [
   ["PATCH", "/digitaltwins/a"],
   ["POST", "/digitaltwins/a/commands/reboot"],
   ["GET", "/messages/serviceBound/filenotifications"],
+  ["POST", "/twins/a/streams/ssh"],
 ] as const) {
   test(`${method} ${path} is refused by name, 501`, async ({ lab }) => {
     const answer = await asOwner(lab, method, path, method === "GET" ? {} : { body: {} });
