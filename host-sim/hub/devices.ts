@@ -58,7 +58,8 @@ const NEVER = "0001-01-01T00:00:00Z";
 const KEEP_ACTIVITY_MS = 1_000;
 const MOST_MODULES = 50;
 const LONGEST_REASON = 128;
-const DEVICE_ID = /^[A-Za-z0-9\-.+%_#*?!(),:=@$';]{1,128}$/;
+/** What devices, modules and jobs may be called. */
+export const ID = /^[A-Za-z0-9\-.+%_#*?!(),:=@$';]{1,128}$/;
 
 export interface DevicesListeners {
   /** It is disabled or deleted: it may not stay connected. */
@@ -117,7 +118,7 @@ export function createDevices(store: Store, clock: Clock, listeners: DevicesList
 
   function requireNew(request: DeviceRequest): void {
     const { deviceId, moduleId } = request;
-    if (![deviceId, moduleId ?? deviceId].every((id) => DEVICE_ID.test(id))) {
+    if (![deviceId, moduleId ?? deviceId].every((id) => ID.test(id))) {
       throw new HubError("ArgumentInvalid", `The id ${idOf(request)} has other characters`);
     }
     requireReason(request);

@@ -1,5 +1,6 @@
 import type { Clock, TimerHandle } from "../clock/index.ts";
 import type { Store } from "../store/index.ts";
+import { ID } from "./devices.ts";
 import { HubError } from "./errors.ts";
 import type { Json, JsonObject } from "./json.ts";
 
@@ -156,6 +157,9 @@ export function createJobs(store: Store, clock: Clock, runner: JobRunner) {
       [...store.entries<JsonObject>("hub/device-jobs/")].map(([, row]) => row),
     /** @throws HubError JobAlreadyExists, ArgumentInvalid */
     create(request: JobRequest): Job {
+      if (!ID.test(request.jobId)) {
+        throw new HubError("ArgumentInvalid", `The id ${request.jobId} has other characters`);
+      }
       if (store.get(key(request.jobId))) {
         throw new HubError("JobAlreadyExists", `A job ${request.jobId} exists`);
       }

@@ -39,7 +39,7 @@ export function registryRoutes(hub: Hub): ServiceRoutes {
     "GET /devices/:deviceId/modules": [
       "RegistryRead",
       ({ parameters }) => {
-        const { deviceId } = hub.devices.get(parameters.deviceId as string);
+        const { deviceId } = hub.devices.get(idFrom(parameters));
         return { json: hub.devices.modulesOf(deviceId).map((each) => identityJson(hub, each)) };
       },
     ],
@@ -55,7 +55,7 @@ export function registryRoutes(hub: Hub): ServiceRoutes {
     "DELETE /devices/:deviceId/commands": [
       "ServiceConnect",
       ({ parameters }) => {
-        const { deviceId } = hub.devices.get(parameters.deviceId as string);
+        const { deviceId } = hub.devices.get(idFrom(parameters));
         const totalMessagesPurged = hub.c2d.purge(deviceId);
         return { json: { deviceId, moduleId: null, totalMessagesPurged } };
       },
@@ -85,8 +85,12 @@ function statistics({ devices }: Hub) {
 }
 
 /** Path parameters name a device, or a module of one. */
-export function idFrom(parameters: Readonly<Record<string, string>>): string {
-  return idOf({ deviceId: parameters.deviceId as string, moduleId: parameters.moduleId });
+export function idFrom({ deviceId = "", moduleId }: Readonly<Record<string, string>>): string {
+  // `a%2Fb` would be the module b of the device a.
+  if (deviceId.includes("/") || moduleId?.includes("/")) {
+    throw new HubError("ArgumentInvalid", "An id has no slash");
+  }
+  return idOf({ deviceId, moduleId });
 }
 
 /** Without If-Match it creates, with it it updates. */

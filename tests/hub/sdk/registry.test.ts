@@ -241,6 +241,18 @@ test("a list takes from 1 to 1000 at a time", async ({ lab }) => {
   }
 });
 
+test("an id with a slash is refused, and is no way to a module", async ({ lab }) => {
+  lab.hub.devices.create({ deviceId: "a" });
+  lab.hub.devices.create({ deviceId: "a", moduleId: "m" });
+  for (const path of ["/devices/a%2Fm", "/twins/a%2Fm", "/devices/a/modules/m%2Fn"]) {
+    assert.is((await asOwner(lab, "GET", path)).status, 400, path);
+  }
+  assert.is((await asOwner(lab, "DELETE", "/devices/a%2Fm")).status, 400);
+  const body = { type: "scheduleUpdateTwin", updateTwin: {} };
+  assert.is((await asOwner(lab, "PUT", "/jobs/v2/a%2Fb", { body })).status, 400);
+  assert.ok(lab.hub.devices.find("a/m"));
+});
+
 test("the 51st module of a device is refused", async ({ lab }) => {
   lab.hub.devices.create({ deviceId: "a" });
   for (let n = 1; n <= 50; n++) lab.hub.devices.create({ deviceId: "a", moduleId: `m${n}` });
