@@ -1,9 +1,18 @@
 // deadline: 300 s
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
@@ -14,7 +23,7 @@ import {
 } from "../../host-sim/imagepackage/index.ts";
 import { packagedPrograms } from "../../host-sim/lab/native-build.ts";
 import { packageFolder } from "../../host-sim/paths.ts";
-import { newProject } from "../cli/support.ts";
+import { newProject, spherule } from "../cli/support.ts";
 import { manifest, startDevice } from "../device/support.ts";
 
 const test = suite("the presets for Microsoft's SDK, with a stand-in of it");
@@ -34,19 +43,23 @@ interface Outcome {
   readonly output: string;
 }
 
-function cmake(...args: string[]): Promise<Outcome> {
+/** Runs a program with the stand-in installed. */
+function withSdk(cwd: string, command: string, ...args: string[]): Promise<Outcome> {
+  const { SPHERULE_API: _api, ...own } = process.env;
   const env = {
-    ...process.env,
+    ...own,
+    PATH: [join(sdk, "Tools"), own.PATH].join(delimiter),
     AzureSphereDefaultSDKDir: sdk,
     SPHERULE: join(root, "bin/spherule.mjs"),
     SPHERULE_STATE: join(project, ".spherule"),
   };
   return new Promise((resolve) => {
-    execFile("cmake", args, { cwd: root, env, maxBuffer: 2 ** 24 }, (error, stdout, stderr) =>
+    execFile(command, args, { cwd, env, maxBuffer: 2 ** 24 }, (error, stdout, stderr) =>
       resolve({ code: error ? 1 : 0, output: `${stdout}${stderr}` }),
     );
   });
 }
+const cmake = (...args: string[]) => withSdk(root, "cmake", ...args);
 
 /** Runs a program with the lab's libraries under qemu-arm. */
 const run = await packagedPrograms(project);
@@ -54,6 +67,7 @@ const run = await packagedPrograms(project);
 /** Headers and libraries of our own, where the SDK has Microsoft's. */
 function makeSdk(): void {
   cpSync(join(root, "tests/fixtures/sphere-sdk"), sdk, { recursive: true });
+  chmodSync(join(sdk, "Tools/azsphere"), 0o755);
   const usr = join(sdk, "Sysroots/14/usr");
   cpSync(join(root, "native/virtual-os/include"), join(usr, "include"), { recursive: true });
   const { libraries } = run(Buffer.from(""));
@@ -63,50 +77,73 @@ function makeSdk(): void {
 }
 makeSdk();
 
-const packageOf = (preset: string) => join(work, preset, "spherule_app.imagepackage");
-
-for (const preset of ["ARM-Debug", "ARM-Release"]) {
-  test(`${preset} configures, builds without a warning and packs`, async () => {
-    const folder = join(work, preset);
-    const configured = await cmake(
-      ...["--preset", preset, "-B", folder, `-DSPHERULE_PROJECT=${project}`],
-    );
-    assert.is(configured.code, 0, configured.output);
-    const built = await cmake("--build", folder);
-    assert.is(built.code, 0, built.output);
-    assert.not.match(built.output, /warning:/);
-    assert.match((await cmake("--build", folder)).output, "ninja: no work to do.");
-    assert.equal(readFileSync(join(folder, "azsphere-calls.txt"), "utf8").trim().split("\n"), [
-      `azsphere_target_hardware_definition spherule_app TARGET_DIRECTORY ${root}/hardware-definitions TARGET_DEFINITION mt3620_rdb.json`,
-      "azsphere_target_add_image_package spherule_app",
-    ]);
-  });
-
-  test(`${preset}'s package has the manifest with numbers, and a program for the device`, () => {
-    const { findings, image } = inspectImage(readFileSync(packageOf(preset)), NOBODY);
-    assert.equal(findings, []);
-    assert.is(image.apiSet, 14);
-    assert.equal(
-      image.files.map(({ path }) => path),
-      ["app_manifest.json", "bin/app"],
-    );
-    const [manifest = "", program = Buffer.alloc(0)] = image.files.map(({ content }) =>
-      Buffer.from(content),
-    );
-    assert.equal(JSON.parse(manifest.toString()).Capabilities.Gpio, [12, 13, 8]);
-    assert.ok(isArmProgram(program));
-    const file = join(work, "program");
-    writeFileSync(file, program);
-    const text = execFileSync("arm-linux-gnueabihf-readelf", ["-d", file], { encoding: "utf8" });
-    const needed = [...text.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map((match) => match[1]);
-    assert.equal(needed.sort(), ["libapplibs.so.0", "libazureiot.so.1", "libc.so"]);
-  });
+/** A new project, which takes everything from the package `spherule`. */
+async function newApp(): Promise<string> {
+  const { code, stderr } = await spherule(work, "init", "my-app");
+  assert.is(code, 0, stderr);
+  const folder = join(work, "my-app");
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(root, join(folder, "node_modules/spherule"));
+  return folder;
 }
 
-test("ARM-Release's program connects and sends in the body arm", async () => {
-  const { image } = inspectImage(readFileSync(packageOf("ARM-Release")), NOBODY);
-  const program = image.files.find(({ path }) => path === "bin/app")?.content ?? Buffer.alloc(0);
-  const wasm = readFileSync(join(work, "ARM-Release/generated/app.wasm"));
+const callsOf = (out: string) =>
+  readFileSync(join(out, "azsphere-calls.txt"), "utf8").trim().split("\n");
+const calls = (boards: string) => [
+  `azsphere_target_hardware_definition spherule_app TARGET_DIRECTORY ${boards} TARGET_DEFINITION mt3620_rdb.json`,
+  "azsphere_target_add_image_package spherule_app",
+];
+
+/** What has come out: manifest and program of the package. */
+function packageIn(out: string) {
+  const { findings, image } = inspectImage(
+    readFileSync(join(out, "spherule_app.imagepackage")),
+    NOBODY,
+  );
+  assert.equal(findings, []);
+  assert.is(image.apiSet, 14);
+  assert.equal(
+    image.files.map(({ path }) => path),
+    ["app_manifest.json", "bin/app"],
+  );
+  const [manifestText = "", program = Buffer.alloc(0)] = image.files.map(({ content }) =>
+    Buffer.from(content),
+  );
+  assert.ok(isArmProgram(program));
+  const file = join(work, "program");
+  writeFileSync(file, program);
+  const text = execFileSync("arm-linux-gnueabihf-readelf", ["-d", file], { encoding: "utf8" });
+  const needed = [...text.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map((match) => match[1]);
+  assert.equal(needed.sort(), ["libapplibs.so.0", "libazureiot.so.1", "libc.so"]);
+  return { manifest: JSON.parse(manifestText.toString()), program };
+}
+
+test("ARM-Debug builds the thermometer without a warning, packs it, and then has nothing to do", async () => {
+  const out = join(work, "ARM-Debug");
+  const configured = await cmake(
+    ...["--preset", "ARM-Debug", "-B", out, `-DSPHERULE_PROJECT=${project}`],
+  );
+  assert.is(configured.code, 0, configured.output);
+  const built = await cmake("--build", out);
+  assert.is(built.code, 0, built.output);
+  assert.not.match(built.output, /warning:/);
+  assert.match((await cmake("--build", out)).output, "ninja: no work to do.");
+  assert.equal(callsOf(out), calls(`${root}/hardware-definitions`));
+  assert.equal(packageIn(out).manifest.Capabilities.Gpio, [12, 13, 8]);
+});
+
+test("ARM-Release builds a new project by `package --sdk`, and its program runs in the body arm", async () => {
+  const app = await newApp();
+  const out = join(app, "out/ARM-Release");
+  const packing = ["package", "--sdk", "--project", app];
+  const packed = await withSdk(app, process.execPath, join(root, "bin/spherule.mjs"), ...packing);
+  assert.is(packed.code, 0, packed.output);
+  assert.not.match(packed.output, /warning:/);
+  assert.equal(callsOf(out), calls(`${app}/node_modules/spherule/hardware-definitions`));
+  const { manifest: own, program } = packageIn(out);
+  assert.is(own.Name, "my-app");
+  assert.equal(own.Capabilities.Gpio, [8]);
+  const wasm = readFileSync(join(out, "generated/app.wasm"));
   assert.is(buildIdOf(program), createHash("sha256").update(wasm).digest("hex"));
   const device = await startDevice({ withHub: true });
   await device.os.install({ manifest: manifest(), wasm, native: run(program) });
