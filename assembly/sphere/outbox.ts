@@ -2,6 +2,7 @@ import { MAX_IN_FLIGHT } from "./host/abi";
 import { EMSGSIZE } from "./host/errors";
 import * as hub from "./host/iothub";
 import * as log from "./log";
+import { SMALL_MEMORY } from "./memory";
 import { ringCapacity, ringRead, ringWrite } from "./ring-storage";
 
 /*
@@ -20,10 +21,11 @@ const RECORD_HEADER: i32 = 12;
 /** The head is written after so many acknowledgements, or when the ring is empty. */
 const LAZY_ACKNOWLEDGEMENTS: i32 = 16;
 
-export const BODY_CAPACITY: i32 = 2048;
+/** Less in a small memory. */
+export const BODY_CAPACITY: i32 = SMALL_MEMORY ? 1024 : 2048;
 export const PROPERTIES_CAPACITY: i32 = 512;
 /** A record is put together, and read back, here: header, body, properties. */
-const RECORD: usize = memory.data(2572);
+const RECORD: usize = memory.data(SMALL_MEMORY ? 1548 : 2572);
 const SCRATCH: usize = memory.data(12);
 
 let size: i32 = 0;

@@ -1,10 +1,11 @@
 import { EMSGSIZE } from "./host/errors";
 import { JsonWriter } from "./json-writer";
 import * as log from "./log";
+import { SMALL_MEMORY } from "./memory";
 import { append, BODY_CAPACITY, PROPERTIES_CAPACITY } from "./outbox";
 import { writeProperty } from "./property-bag";
 
-const BODY: usize = memory.data(2048);
+const BODY: usize = memory.data(SMALL_MEMORY ? 1024 : 2048);
 const PROPERTIES: usize = memory.data(512);
 
 /** A telemetry message that is being written: one JSON object, and application properties. */

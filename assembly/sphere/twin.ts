@@ -4,10 +4,12 @@ import * as host from "./host/twin";
 import { JSON_MISSING, JSON_OBJECT, JsonValue, parseJson } from "./json-reader";
 import { JsonWriter } from "./json-writer";
 import * as log from "./log";
+import { SMALL_MEMORY } from "./memory";
 import { fits, RECEIVE, RECEIVE_CAPACITY } from "./receive";
 
-const REPORT_CAPACITY: i32 = 2048;
-const REPORT: usize = memory.data(2048);
+/** Less in a small memory. */
+const REPORT_CAPACITY: i32 = SMALL_MEMORY ? 1024 : 2048;
+const REPORT: usize = memory.data(SMALL_MEMORY ? 1024 : 2048);
 const MAX_PROPERTIES: i32 = 16;
 
 type DesiredHandler = (change: DesiredChange) => void;

@@ -67,7 +67,13 @@ int32_t host_storage_write(int32_t offset, int32_t at, int32_t length) {
   if (offset + length > stored) stored = offset + length;
   return length;
 }
+int32_t host_sysevent_subscribe(int32_t mask) { (void)mask; return 0; }
+int32_t host_sysevent_maxDeferralMinutes(void) { return ENOENT_ANSWER; }
+int32_t host_sysevent_updateType(void) { return ENOENT_ANSWER; }
+int32_t host_sysevent_defer(int32_t event, int32_t minutes) { (void)event, (void)minutes; return ENOENT_ANSWER; }
+int32_t host_sysevent_resume(int32_t event) { (void)event; return ENOENT_ANSWER; }
 int64_t host_timers_now(void) { return now; }
+int64_t host_timers_monotonic(void) { return now; }
 int32_t host_timers_start(int32_t id, int32_t delay, int32_t period) {
   (void)delay;
   if (period > 0) timer = id;

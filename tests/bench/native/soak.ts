@@ -44,6 +44,7 @@ function deviceOfNothing(app: () => App) {
   const open = () => ++state.handles;
   const none = () => ENOENT;
   const nothing = () => 0;
+  const now = () => BigInt(state.now);
   function abort(...args: number[]): never {
     throw new Error(`abort ${args}`);
   }
@@ -73,7 +74,11 @@ function deviceOfNothing(app: () => App) {
     log: { write: (_level: number, text: number, length: number) => take(text, length) },
     methods: { name: none, payload: none, reply: nothing },
     storage: { capacity: () => storage.length, read, write },
-    timers: { now: () => BigInt(state.now), start: startTimer, stop: nothing },
+    sysevent: {
+      ...{ subscribe: nothing, maxDeferralMinutes: none, updateType: none },
+      ...{ defer: none, resume: none },
+    },
+    timers: { now, monotonic: now, start: startTimer, stop: nothing },
     twin: {
       desired: none,
       report: (_id: number, json: number, length: number) => take(json, length),
