@@ -15,14 +15,9 @@ export interface ServerServiceOptions {
  * they have noted their end: what they write to may be closed right after.
  */
 export function createServerService({ host, port, create }: ServerServiceOptions): Service {
-  const sockets = new Set<Socket>();
   let server: Server | undefined;
+  let endSockets = async () => {};
   let state: ServiceState = "closed";
-
-  function watch(socket: Socket): void {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-  }
 
   return {
     get state() {
@@ -31,9 +26,7 @@ export function createServerService({ host, port, create }: ServerServiceOptions
     async start(): Promise<Address> {
       state = "starting";
       server = create();
-      // A TLS server tells of the bare socket first and of the encrypted one after its handshake.
-      server.on("connection", watch);
-      server.on("secureConnection", watch);
+      endSockets = watchSockets(server);
       try {
         const address = await listen(server, host, port);
         state = "running";
@@ -50,12 +43,27 @@ export function createServerService({ host, port, create }: ServerServiceOptions
       server = undefined;
       state = "closing";
       const closed = new Promise((resolve) => closing.close(resolve));
-      const gone = [...sockets].map(
-        (socket) => new Promise((resolve) => socket.once("close", resolve)),
-      );
-      for (const socket of sockets) socket.destroy();
-      await Promise.all([closed, ...gone]);
+      await Promise.all([closed, endSockets()]);
       state = "closed";
     },
+  };
+}
+
+/** Keeps track of a server's connections; the answer ends those there are, and waits for that. */
+export function watchSockets(server: Server): () => Promise<void> {
+  const sockets = new Set<Socket>();
+  const watch = (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  };
+  // A TLS server tells of the bare socket first and of the encrypted one after its handshake.
+  server.on("connection", watch);
+  server.on("secureConnection", watch);
+  return async () => {
+    const gone = [...sockets].map(
+      (socket) => new Promise((resolve) => socket.once("close", resolve)),
+    );
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(gone);
   };
 }

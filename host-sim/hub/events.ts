@@ -130,6 +130,8 @@ export function createEvents(store: Store, clock: Clock, peers: Peers = createPe
   let queue: Waiting[] = [];
   let storing: Promise<void> = Promise.resolve();
   let sinceTrim = 0;
+  /** What listeners hear next, where several processes store. */
+  let untold = next;
 
   function changesFor(batch: readonly Waiting[], first: number): Change[] {
     const changes: Change[] = [[NEXT, first + batch.length]];
@@ -174,11 +176,28 @@ export function createEvents(store: Store, clock: Clock, peers: Peers = createPe
     queue = [];
     const first = await keep(batch);
     for (const { onStored } of batch) onStored?.();
-    for (const [index, { sender, kept }] of listeners.size > 0 ? batch.entries() : []) {
+    if (peers.alone) tell(batch, first);
+    else tellStored();
+    peers.send("stored", {});
+  }
+
+  function tell(batch: readonly Waiting[], first: number): void {
+    if (listeners.size === 0) return;
+    for (const [index, { sender, kept }] of batch.entries()) {
       const message = storedMessage(first + index, sender, kept);
       for (const listener of listeners) listener(message);
     }
-    peers.send("stored", { first, count: batch.length });
+  }
+
+  /** Tells all that is new, whoever stored it, in the order of the numbers. */
+  function tellStored(): void {
+    if (listeners.size > 0) {
+      for (const message of read(untold)) {
+        untold = message.sequenceNumber + 1;
+        for (const listener of listeners) listener(message);
+      }
+    }
+    untold = Math.max(untold, stored());
   }
 
   /**
@@ -204,13 +223,7 @@ export function createEvents(store: Store, clock: Clock, peers: Peers = createPe
     }
   }
 
-  peers.on("stored", ({ first, count }) => {
-    if (listeners.size === 0) return;
-    for (const message of read(first)) {
-      if (message.sequenceNumber >= first + count) return;
-      for (const listener of listeners) listener(message);
-    }
-  });
+  peers.on("stored", tellStored);
 
   /** Keeps the message soon; `onStored` is called when it is, and may acknowledge it. */
   function enqueue(message: NewMessage, onStored?: () => void): void {

@@ -31,15 +31,16 @@ export interface PeerMessages {
     readonly reason: "replaced" | "disabled-device";
     readonly detail: string;
   };
-  /** So many messages were stored, the first under this number. */
-  readonly stored: { readonly first: number; readonly count: number };
-  readonly feedback: Record<string, never>;
+  /** There are new messages from devices, and new feedback, in the store. */
+  readonly stored: Nothing;
+  readonly feedback: Nothing;
   readonly refusal: Refusal;
   /** A process has come, or is gone. */
   readonly up: { readonly peer: string };
   readonly down: { readonly peer: string };
 }
 
+type Nothing = Record<string, never>;
 type Kind = keyof PeerMessages;
 
 /** A message on its way; `to` absent: to all. */

@@ -1,6 +1,7 @@
-import type { Server, Socket } from "node:net";
+import type { Server } from "node:net";
 import { RealClock } from "../../clock/index.ts";
 import { createLogger } from "../../log.ts";
+import { watchSockets } from "../../server-service.ts";
 import { openFolderStore } from "../../store/index.ts";
 import { createDps } from "../dps/dps.ts";
 import { createRegistrationEndpoint } from "../dps/mqtt.ts";
@@ -57,31 +58,22 @@ function start(options: HubProcessOptions) {
   const transportClock = new RealClock();
   const registrations = createRegistrationEndpoint(dps, transportClock);
   const accept = createAcceptor({ hubs: [hub], registrations, transportClock });
-  const sockets = new Set<Socket>();
-  let listening: Server | undefined;
-
-  function watch(socket: Socket): void {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-  }
+  let stopListening = async () => {};
 
   return {
     ...{ line, clock },
     listen(server: Server): void {
-      listening = server;
-      server.on("connection", watch);
-      server.on("secureConnection", watch);
+      const endSockets = watchSockets(server);
       acceptOn(server, accept, { credentials, transportClock, onTlsProblem: tlsProblemsOf(hub) });
+      stopListening = () => {
+        server.close();
+        return endSockets();
+      };
       tell({ kind: "listening" });
     },
     /** Ends all connections; when it returns they have noted their end in the store. */
     async stop(): Promise<void> {
-      listening?.close();
-      const gone = [...sockets].map(
-        (socket) => new Promise((resolve) => socket.once("close", resolve)),
-      );
-      for (const socket of sockets) socket.destroy();
-      await Promise.all(gone);
+      await stopListening();
       await hub.stop();
       await store.close();
     },

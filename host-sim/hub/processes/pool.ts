@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import type { Server } from "node:net";
 import { join } from "node:path";
 import type { ClockChange, RealClock } from "../../clock/index.ts";
+import { LabError } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import { packageFolder } from "../../paths.ts";
 import { createPeers, type PeerLink } from "../peers.ts";
@@ -40,13 +41,14 @@ export function createHubPool({ count, clock, logger, ...shared }: PoolOptions) 
     if (child.connected) child.send(message, server, undefined, () => {});
   }
 
-  async function begin(name: string, server: Server): Promise<Member> {
+  async function begin(name: string, server: Server): Promise<void> {
     // Standard input and output are the lab's.
     const child = fork(join(packageFolder(), "dist/hub-process.js"), {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     const member = { name, child, gone };
+    members.push(member);
     const options = { name, ...shared, clock: clock.reading() };
     // Before it is joined: whoever joins is told at once who is connected.
     send(member, { kind: "start", options });
@@ -60,16 +62,15 @@ export function createHubPool({ count, clock, logger, ...shared }: PoolOptions) 
     });
     send(member, { kind: "listen" }, server);
     await ready;
-    return member;
   }
 
   return {
     peers,
     processIds: (): number[] => members.flatMap(({ child }) => child.pid ?? []),
-    /** Resolves when all of them accept on the server. */
+    /** Resolves when all of them accept on the server. @throws LabError hub-process-ended */
     async start(server: Server): Promise<void> {
       const names = Array.from({ length: count }, (_, index) => String(index + 2));
-      members = await Promise.all(names.map((name) => begin(name, server)));
+      await Promise.all(names.map((name) => begin(name, server)));
       unfollow = clock.subscribe((change: ClockChange) => {
         for (const member of members) send(member, { kind: "clock", change });
       });
@@ -87,11 +88,19 @@ export function createHubPool({ count, clock, logger, ...shared }: PoolOptions) 
 
 function listening(child: ChildProcess, link: PeerLink, logger: Logger): Promise<void> {
   return new Promise((resolve, reject) => {
-    child.once("exit", (code) => reject(new Error(`A process of the hub ended with ${code}`)));
+    child.once("exit", (code, signal) => reject(ended(signal ?? code)));
     child.on("message", (message: FromHubProcess) => {
       if (message.kind === "listening") resolve();
       else if (message.kind === "peer") link.receive(message.envelope);
       else logger[message.line.level](message.line.text);
     });
   });
+}
+
+function ended(how: string | number | null): LabError {
+  return new LabError(
+    "hub-process-ended",
+    `A process of the hub ended with ${how} before it served anybody.`,
+    "What it printed says why. Without --hub-processes the lab's own process serves all devices.",
+  );
 }
