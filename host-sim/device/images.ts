@@ -9,6 +9,7 @@ import {
 } from "../imagepackage/index.ts";
 import type { Logger } from "../log.ts";
 import type { Store } from "../store/index.ts";
+import type { PackagedProgram } from "./app.ts";
 import { type AppIdentity, type Applications, pinsOfManifest } from "./applications.ts";
 import {
   capabilitiesOf,
@@ -36,8 +37,8 @@ export interface ImagesOptions {
   readonly system: DeviceSystem;
   readonly applications: Applications;
   readonly trust: ImageTrust;
-  /** Whether ARM programs can be run. */
-  readonly runsPrograms: boolean;
+  /** Makes programs of the code of packages; V8 runs their wasm when absent. */
+  readonly packagedProgram?: PackagedProgram;
 }
 
 interface Staged {
@@ -110,7 +111,7 @@ export function createImages(options: ImagesOptions) {
       return;
     }
     const app = loaded(image);
-    if (app.wasm === undefined && !(app.program && options.runsPrograms)) {
+    if (app.wasm === undefined && options.packagedProgram?.(app) === undefined) {
       const why = `it has no ${WASM_FILE}, and ARM code runs with --body arm only`;
       logger.warn(`${image.name} is installed but does nothing: ${why}`);
     }

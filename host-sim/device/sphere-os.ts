@@ -41,9 +41,8 @@ export function createSphereOs(options: SphereOsOptions) {
   const store = options.store ?? openMemoryStore();
   const system = options.system ?? createDeviceSystem({ clock, store, deviceId });
   const applications = createApplications(options, system);
-  const { logger, trust = TRUST_NOBODY } = options;
-  const runsPrograms = options.packagedProgram !== undefined;
-  const images = createImages({ store, logger, system, applications, trust, runsPrograms });
+  const { logger, packagedProgram, trust = TRUST_NOBODY } = options;
+  const images = createImages({ store, logger, system, applications, trust, packagedProgram });
   images.restore();
   const power = createSignal<boolean>();
   let rebootTimer: TimerHandle | undefined;

@@ -16,6 +16,7 @@ import type { Store } from "../store/index.ts";
 import { startDeviceRest } from "./device-rest.ts";
 import { labDevice } from "./enrolment.ts";
 import { productionKey, productionTrust } from "./production-key.ts";
+import type { Programs } from "./programs.ts";
 import { developmentKey, labTrustStore } from "./signing-key.ts";
 import { type LabState, openState } from "./state.ts";
 import { boardOf } from "./virtual-device.ts";
@@ -27,6 +28,10 @@ export interface DeviceServerOptions {
   readonly dcsPort: number;
   /** Where an app that is debugged writes its output. */
   readonly outputPort: number;
+  /** Where a debugger finds it; any free port when absent. */
+  readonly gdbPort?: number;
+  /** Makes programs of installed packages; V8 runs their wasm when absent. Ended with the device. */
+  readonly programs?: Programs;
   /**
    * Gets `device-ca.pem`, `signing/` with the developers' key, the production key, and what the
    * made-up company of the neighbourhood hands out for its Wi-Fi.
@@ -60,7 +65,7 @@ const HARDWARE = "hardware-definitions/mt3620_rdb.json";
 export async function startDeviceServer(options: DeviceServerOptions): Promise<DeviceServer> {
   const clock = options.clock ?? new RealClock();
   const state = openState(options.stateFolder);
-  const cleanups: (() => unknown)[] = [() => state.close()];
+  const cleanups: (() => unknown)[] = [() => state.close(), () => options.programs?.stop()];
   const stop = async () => {
     for (let next = cleanups.pop(); next; next = cleanups.pop()) await next();
   };
@@ -76,9 +81,9 @@ export async function startDeviceServer(options: DeviceServerOptions): Promise<D
     });
     writeFileSync(join(options.certDir, "enterprise-wifi-ca.pem"), enterprise.rootCa);
     writeKey(options.certDir, "production-signing", productionKey(state.store));
-    const { address: host, port, outputPort, apiVersion } = options;
+    const { address: host, port, outputPort, gdbPort, apiVersion } = options;
     const rest = await startDeviceRest({
-      ...{ os, logger, host, port, outputPort, apiVersion },
+      ...{ os, logger, host, port, outputPort, gdbPort, apiVersion },
       recovery: { newest: os.system.release },
       state: { store: state.store, folder: options.certDir },
     });
@@ -117,6 +122,7 @@ function createDevice(
     network: createNetwork({ routes: new Map(), link: system.link }),
     deviceAuth: NO_CLOUD,
     storage: state.device(1).storage,
+    packagedProgram: options.programs?.of,
   });
 }
 

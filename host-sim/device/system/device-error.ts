@@ -4,6 +4,7 @@
  */
 export const ERRORS = {
   permission: 13,
+  cannotExecute: 1_048_591,
   developmentNotEnabled: 1_048_596,
   pinsInUse: 1_048_601,
   manifestMissing: 2_097_177,
