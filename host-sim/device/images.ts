@@ -39,6 +39,8 @@ export interface ImagesOptions {
   readonly trust: ImageTrust;
   /** Makes programs of the code of packages; V8 runs their wasm when absent. */
   readonly packagedProgram?: PackagedProgram;
+  /** Whether an update over the air is on its way into the device. */
+  readonly otaInProgress: () => boolean;
 }
 
 interface Staged {
@@ -90,24 +92,25 @@ export function createImages(options: ImagesOptions) {
     throw new DeviceError(ERRORS.installFailed);
   }
 
-  async function installOne({ bytes, image }: Staged, start: boolean): Promise<boolean> {
+  const isInstalled = ({ componentId, imageId }: Image) =>
+    applications.find(componentId)?.imageId === imageId;
+
+  /** Writes to the flash what an installation changes there. */
+  function keep({ bytes, image }: Staged): void {
     if (isCapability(image)) {
       manufacturing.setCapabilities(capabilitiesOf(image, system.deviceId));
-      return true;
-    }
-    if (image.imageType === BOARD_CONFIGURATION) {
+    } else if (image.imageType === BOARD_CONFIGURATION) {
       board.set(identityOf(image));
       interfaces.setEthernet(describesEthernet(image));
-      return true;
+    } else if (!isInstalled(image)) {
+      store.put(PACKAGES + image.componentId, Buffer.from(bytes).toString("base64"));
     }
-    await installApplication(bytes, image, start);
-    return false;
   }
 
-  async function installApplication(bytes: Uint8Array, image: Image, start: boolean) {
-    const { componentId } = image;
-    if (applications.find(componentId)?.imageId === image.imageId) {
-      if (start) await applications.start(componentId);
+  /** Puts an application in place whose package is kept. */
+  async function installApplication(image: Image, start: boolean): Promise<void> {
+    if (isInstalled(image)) {
+      if (start) await applications.start(image.componentId);
       return;
     }
     const app = loaded(image);
@@ -115,7 +118,6 @@ export function createImages(options: ImagesOptions) {
       const why = `it has no ${WASM_FILE}, and ARM code runs with --body arm only`;
       logger.warn(`${image.name} is installed but does nothing: ${why}`);
     }
-    store.put(PACKAGES + componentId, Buffer.from(bytes).toString("base64"));
     await applications.install(identityOf(image), app, start);
     if (app.manifest.ApplicationType === "Debugger") manufacturing.setDebugServer(true);
   }
@@ -124,12 +126,16 @@ export function createImages(options: ImagesOptions) {
     get anyStaged(): boolean {
       return staged.size > 0;
     },
+    get otaInProgress(): boolean {
+      return options.otaInProgress();
+    },
     isStaged: (componentId: string): boolean => staged.has(componentId),
     get boardConfiguration(): AppIdentity | undefined {
       return board.value ?? undefined;
     },
     /** Takes a package in; it is not installed yet. @throws DeviceError */
     stage(bytes: Uint8Array): void {
+      refuseIf(options.otaInProgress(), ERRORS.otaInProgress);
       const image = readPackage(bytes);
       requireTrust(bytes, image, trust, manufacturing);
       requireKind(image);
@@ -155,9 +161,13 @@ export function createImages(options: ImagesOptions) {
       } finally {
         staged.clear();
       }
-      let restart = false;
-      for (const each of all) restart = (await installOne(each, start)) || restart;
-      return restart;
+      // At once: a loss of power leaves all of it or nothing.
+      store.transaction(() => {
+        for (const each of all) keep(each);
+      });
+      const apps = all.filter(({ image }) => image.imageType === APPLICATION);
+      for (const { image } of apps) await installApplication(image, start);
+      return apps.length < all.length;
     },
     /** @returns whether the device has to restart. What is not there is no mistake. */
     async remove(componentId: string): Promise<boolean> {

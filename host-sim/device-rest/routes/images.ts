@@ -30,7 +30,7 @@ export function imageRoutes({ applications, images, system }: SphereOs): Routes 
 
   return {
     "GET /images": unlocked(() => ({
-      is_ota_update_in_progress: false,
+      is_ota_update_in_progress: images.otaInProgress,
       has_staged_updates: images.anyStaged,
       restart_required: false,
       components: components().map((each) => shown(each, images.isStaged(each.componentId))),
