@@ -96,9 +96,11 @@ export function createImages(options: ImagesOptions) {
     applications.find(componentId)?.imageId === imageId;
 
   /** Writes to the flash what an installation changes there. */
-  function keep({ bytes, image }: Staged): void {
+  function keep({ bytes, image }: Staged, session: boolean): void {
     if (isCapability(image)) {
-      manufacturing.setCapabilities(capabilitiesOf(image, system.deviceId));
+      const capabilities = capabilitiesOf(image, system.deviceId);
+      if (session) manufacturing.beginSession(capabilities);
+      else manufacturing.setCapabilities(capabilities);
     } else if (image.imageType === BOARD_CONFIGURATION) {
       board.set(identityOf(image));
       interfaces.setEthernet(describesEthernet(image));
@@ -152,9 +154,10 @@ export function createImages(options: ImagesOptions) {
     /**
      * Installs all that is staged, or nothing of it: what is refused is dropped.
      * @param start whether applications start at once
+     * @param session whether a capability image counts until the next restart only
      * @returns whether the device has to restart
      */
-    async install(start: boolean): Promise<boolean> {
+    async install(start: boolean, session = false): Promise<boolean> {
       const all = [...staged.values()];
       try {
         checkAll(start);
@@ -163,11 +166,13 @@ export function createImages(options: ImagesOptions) {
       }
       // At once: a loss of power leaves all of it or nothing.
       store.transaction(() => {
-        for (const each of all) keep(each);
+        for (const each of all) keep(each, session);
       });
       const apps = all.filter(({ image }) => image.imageType === APPLICATION);
       for (const { image } of apps) await installApplication(image, start);
-      return apps.length < all.length;
+      return all.some(
+        ({ image }) => image.imageType !== APPLICATION && !(session && isCapability(image)),
+      );
     },
     /** @returns whether the device has to restart. What is not there is no mistake. */
     async remove(componentId: string): Promise<boolean> {

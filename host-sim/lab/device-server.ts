@@ -5,10 +5,12 @@ import type { DeviceAuth } from "../device/device-auth.ts";
 import type { ImageTrust } from "../device/images.ts";
 import { createNetwork } from "../device/network.ts";
 import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
+import { kept } from "../device/system/kept.ts";
+import { OS_VERSIONS, type OsRelease, osRelease } from "../device/system/os-release.ts";
 import { createDeviceSystem } from "../device/system/system.ts";
 import { createDiscovery } from "../device-rest/index.ts";
 import { readHardwareDefinition } from "../imagepackage/hardware-definition.ts";
-import { createLogger, type LogSink } from "../log.ts";
+import { createLogger, type Logger, type LogSink } from "../log.ts";
 import { packageFolder } from "../paths.ts";
 import type { SigningKey } from "../pki/index.ts";
 import type { Address } from "../service.ts";
@@ -71,7 +73,9 @@ export async function startDeviceServer(options: DeviceServerOptions): Promise<D
   };
   try {
     const logger = createLogger("device", () => clock.now(), options.onLine ?? (() => {}));
-    const os = createDevice(options, clock, state, logger);
+    const newest = osRelease(OS_VERSIONS.at(-1) ?? "");
+    const release = kept<OsRelease>(state.store, "release", () => newest);
+    const os = createDevice(options, { clock, state, logger, release: () => release.value });
     cleanups.push(() => os.stop());
     os.start();
     mkdirSync(options.certDir, { recursive: true });
@@ -84,7 +88,7 @@ export async function startDeviceServer(options: DeviceServerOptions): Promise<D
     const { address: host, port, outputPort, gdbPort, apiVersion } = options;
     const rest = await startDeviceRest({
       ...{ os, logger, host, port, outputPort, gdbPort, apiVersion },
-      recovery: { newest: os.system.release },
+      recovery: { newest: () => newest, installed: release.set },
       state: { store: state.store, folder: options.certDir },
     });
     cleanups.push(() => rest.stop());
@@ -105,15 +109,18 @@ export async function startDeviceServer(options: DeviceServerOptions): Promise<D
   }
 }
 
-function createDevice(
-  options: DeviceServerOptions,
-  clock: Clock,
-  state: LabState,
-  logger: ReturnType<typeof createLogger>,
-): SphereOs {
-  const { deviceId } = labDevice(state.store);
+interface Surroundings {
+  readonly clock: Clock;
+  readonly state: LabState;
+  readonly logger: Logger;
+  readonly release: () => OsRelease;
+}
+
+function createDevice(options: DeviceServerOptions, around: Surroundings): SphereOs {
+  const { clock, state, logger, release } = around;
   const { store } = state;
-  const system = createDeviceSystem({ clock, store, deviceId, factory: "fresh" });
+  const { deviceId } = labDevice(store);
+  const system = createDeviceSystem({ clock, store, deviceId, factory: "fresh", release });
   const hardware = readHardwareDefinition(join(packageFolder(), HARDWARE));
   return createSphereOs({
     ...{ clock, logger, deviceId, store, system, rebootMs: options.rebootMs },
