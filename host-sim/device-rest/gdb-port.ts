@@ -58,6 +58,7 @@ export function createGdbPort(options: { readonly host: string; readonly port: n
     /** @throws LabError port-in-use and others of `listen` */
     async open(): Promise<number> {
       refusing = false;
+      offered = undefined;
       server = createServer(accept);
       address = await listen(server, options.host, address?.port ?? options.port);
       return address.port;

@@ -198,7 +198,7 @@ export function createApplications(surroundings: AppSurroundings, system: Device
     async debug(componentId: string, gate?: DebugGate): Promise<void> {
       const app = find(componentId);
       if (!gate && app.realTimeCore === undefined) {
-        const why = "V8 runs it, which has none for its source";
+        const why = "V8 runs it, and gdb finds programs only (--body native or arm)";
         surroundings.logger.warn(`${app.identity.name} runs without a debugger: ${why}`);
       }
       await run(app, "debugging", gate);

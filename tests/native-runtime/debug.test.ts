@@ -273,6 +273,28 @@ for (const [body, program] of BODIES) {
   });
 }
 
+/** Writes into so many pages of the C library's code what is there, as breakpoints do. */
+const TOUCH =
+  "python base = int(gdb.parse_and_eval('(unsigned long)&printf')) & ~4095; app = gdb.inferiors()[0]; " +
+  "[app.write_memory(at, app.read_memory(at, 1)) for at in range(base, base + 64 * 4096, 4096)]";
+
+test("pages that a debugger makes private are not held against an app below gdbserver", async () => {
+  const [, program] = BODIES[0] ?? [];
+  assert.ok(program);
+  const { device, trigger, waits, log } = await startDevice(program);
+  const { gdbPort } = (await trigger("startDebug")).json;
+  await until(() => waits() === 1);
+  const output = await gdb(program, gdbPort, "break faults.ts:12", "continue", TOUCH, "detach");
+  await until(() => log().includes("fault nothing"));
+  const { bytes } = device.os.applications.memory();
+  assert.ok(bytes > 256 * 1024, `${bytes} bytes, ${output}`);
+  device.clock.advance(1_000);
+  // Somebody who is killed is gone before `ps` has looked.
+  assert.is(processes(program).length, 2);
+  assert.is((await trigger("stop")).json.state, "stopped");
+  await leaveNothing(device, program);
+});
+
 test("two apps: the one that was debugged before goes on by itself", async () => {
   const [, program] = BODIES[0] ?? [];
   assert.ok(program);

@@ -91,7 +91,8 @@ export function runNative(run: NativeRun): RunningApp {
   }
 
   function limitMemory({ program, process }: NonNullable<typeof started>): () => void {
-    if (program.sanitized) return () => {};
+    // Breakpoints of gdbserver make pages of the code private, which are none of the app's.
+    if (program.sanitized || (run.debugGate && !program.emulator)) return () => {};
     const exceeded = (bytes: number) => {
       reason = `its private memory of ${bytes} bytes is over the limit of ${MEMORY_LIMIT}`;
       process.kill();
