@@ -1,5 +1,4 @@
 import { RealClock } from "./clock/index.ts";
-import type { PackagedProgram } from "./device/app.ts";
 import { DPS_HOST } from "./device/hub-client/provision.ts";
 import { LabError } from "./errors.ts";
 import type { Dps } from "./hub/dps/dps.ts";
@@ -22,6 +21,7 @@ import { startDevices } from "./lab/devices.ts";
 import { enrol, manufacture } from "./lab/enrolment.ts";
 import type { LabDevice } from "./lab/lab-device.ts";
 import { joinedApp, type OtherHub } from "./lab/other-hub.ts";
+import type { Programs } from "./lab/programs.ts";
 import { labRoutes } from "./lab/routes.ts";
 import { labTrustStore } from "./lab/signing-key.ts";
 import { openState } from "./lab/state.ts";
@@ -55,8 +55,12 @@ export interface LabOptions {
   readonly discoveryPort?: number;
   /** Of the Security Service. */
   readonly securityPort?: number;
-  /** Runs the ARM programs of installed packages; V8 runs their wasm when absent. */
-  readonly packagedProgram?: PackagedProgram;
+  /** Makes programs of installed packages; V8 runs their wasm when absent. Ended with the lab. */
+  readonly programs?: Programs;
+  /** Where the output of a debugged app can be read; any free ports when absent. */
+  readonly outputPort?: number;
+  /** Where a debugger finds it. */
+  readonly gdbPort?: number;
   /** Whose packages are taken for development; those of the state folder's key when absent. */
   readonly developers?: () => TrustStore;
   /** Lab time between two checks of a device for updates; a day when absent. */
@@ -117,6 +121,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 }
 
 async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
+  cleanups.push(() => options.programs?.stop());
   checkCounts(options);
   const { app, otherHub, host = "127.0.0.1" } = options;
   const clock = new RealClock();
@@ -147,7 +152,8 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
     ...{ clock, state, cloud, manufactured, otherHub, developers, host: options.host },
     ...{ hardware: app.hardware, manifest: app.manifest, checkEveryMs: options.updateCheckMs },
     ...{ restPort: options.deviceRestPort, discoveryPort: options.discoveryPort },
-    packagedProgram: options.packagedProgram,
+    ...{ outputPort: options.outputPort, gdbPort: options.gdbPort },
+    packagedProgram: options.programs?.of,
     publishLine: (line) => publish({ type: "log", line }),
   });
   cleanups.push(() => devices.stop());

@@ -14,6 +14,8 @@ const PACKAGES = {
   "gcc-arm-linux-gnueabihf": "/usr/bin/arm-linux-gnueabihf-gcc",
   "libc6-dev-armhf-cross": "/usr/arm-linux-gnueabihf/include/stdio.h",
   "qemu-user": "/usr/bin/qemu-arm",
+  gdbserver: "/usr/bin/gdbserver",
+  "gdb-multiarch": "/usr/bin/gdb-multiarch",
   "musl:armhf": "/lib/ld-musl-armhf.so.1",
   "musl-dev:armhf": "/usr/bin/arm-linux-musleabihf-gcc",
 };

@@ -4,8 +4,9 @@ import type { CompilerProcess } from "../compiler/process.ts";
 import { LabError } from "../errors.ts";
 import { TIERS, type Tier } from "../hub/limits.ts";
 import type { Target } from "../lab/app-image.ts";
+import { BODIES, type Body } from "../lab/bodies.ts";
 import { MOST_DEVICES, MOST_HUB_PROCESSES } from "../lab/device-count.ts";
-import type { Body } from "../lab/native-build.ts";
+import type { Programs } from "../lab/programs.ts";
 import { STATE_FOLDER } from "../lab/state-folder.ts";
 import type { LabOptions } from "../lab.ts";
 import { collect, wholeNumber } from "./options.ts";
@@ -31,6 +32,8 @@ export interface LabCommandOptions {
   readonly apiPort?: number;
   readonly deviceRestPort?: number;
   readonly dcsPort?: number;
+  readonly outputPort?: number;
+  readonly gdbPort?: number;
   readonly devices?: number;
   readonly hubProcesses?: number;
   readonly updateCheckHours?: number;
@@ -56,7 +59,7 @@ export function withLabOptions(command: Command): Command {
     )
     .addOption(
       new Option("--body <body>", "what runs the app: V8, a native program, or an ARM one in qemu")
-        .choices(["wasm", "native", "arm"])
+        .choices(BODIES)
         .default("wasm"),
     )
     .option("--mqtt-port <port>", "the hub's port; any free one if absent", wholeNumber(0, 65_535))
@@ -95,6 +98,16 @@ export function withLabOptions(command: Command): Command {
       "how often the devices look for updates, in the lab's time; 24 if absent",
       wholeNumber(1, 8_760),
     )
+    .option(
+      "--gdb-port <port>",
+      "where gdb finds a debugged app of the first device; any free port if absent",
+      wholeNumber(0, 65_535),
+    )
+    .option(
+      "--output-port <port>",
+      "output of a debugged app of the first device; any free port if absent",
+      wholeNumber(0, 65_535),
+    )
     .option("--hub <host>", "join this hub, for example a real one, in place of the lab's own")
     .option("--device-id <id>", "with --hub and a certificate: the device's id there")
     .option("--cert <file>", "with --hub: a certificate from outside in place of the lab's, PEM")
@@ -118,16 +131,18 @@ export async function labOptions(
     );
   }
   // Loaded here, not above: `--help` has to be quick.
-  const { buildForBody, packagedPrograms } = await import("../lab/native-build.ts");
+  const { buildForBody } = await import("../lab/native-build.ts");
+  const { createPrograms } = await import("../lab/programs.ts");
   const otherHub = await otherHubOf(options);
   const stateFolder = options.inMemory
     ? undefined
     : resolve(options.state ?? join(projectFolder, STATE_FOLDER));
+  const programs = await createPrograms(options.body, projectFolder);
   return {
     app: options.imagePackage
-      ? await packagedApp(options, projectFolder)
+      ? await packagedApp(options, projectFolder, programs)
       : await buildForBody(options.body, projectFolder, targetOf(options), compiler?.compile),
-    packagedProgram: options.body === "arm" ? await packagedPrograms(projectFolder) : undefined,
+    ...{ programs, outputPort: options.outputPort, gdbPort: options.gdbPort },
     stateFolder,
     otherHub,
     unclaimed: options.unclaimed,
@@ -150,16 +165,20 @@ function limitsOf({ tier, units, enforceLimits }: LabCommandOptions): LabOptions
 }
 
 /** Packages are signed with the key of the state folder, also for a lab that keeps no state itself. */
-async function packagedApp(options: LabCommandOptions, projectFolder: string) {
+async function packagedApp(
+  options: LabCommandOptions,
+  projectFolder: string,
+  programs: Programs | undefined,
+) {
   const { bootableApp } = await import("../lab/boot-image.ts");
   const { readHardware } = await import("../lab/app-image.ts");
   const { trustStoreOf } = await import("./trust.ts");
   const stateFolder = resolve(options.state ?? join(projectFolder, STATE_FOLDER));
   const trusted = await trustStoreOf(stateFolder, options.trust);
-  const { packagedInBody } = await import("../lab/native-build.ts");
+  const { packagedInBody } = await import("../lab/programs.ts");
   const file = resolve(options.imagePackage ?? "");
   const app = bootableApp(file, readHardware(projectFolder), trusted);
-  return packagedInBody(options.body, app, projectFolder);
+  return packagedInBody(app, programs);
 }
 
 /** Asked at each package: the key may be made, by the first package, while the lab runs. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { CompilerProcess } from "../compiler/process.ts";
 import { messageOf } from "../errors.ts";
 import type { BuiltApp, Target } from "../lab/app-image.ts";
-import type { Body } from "../lab/native-build.ts";
+import type { Body } from "../lab/bodies.ts";
 
 /** Editors write a file in several steps; one build is enough for all of them. */
 const SETTLE_MS = 30;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { SphereOs } from "../device/sphere-os.ts";
-import type { OsRelease } from "../device/system/os-release.ts";
+import type { OsComponent, OsRelease } from "../device/system/os-release.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 
@@ -20,11 +20,17 @@ export interface RecoveryOptions {
 interface Question {
   readonly command?: string;
   readonly componentId?: string;
+  /** Of an image that takes the place of the release's, with its length. */
+  readonly imageId?: string;
+  readonly bytes?: number;
 }
+
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * The boot loader of a device, which a recovery speaks to: a Unix socket that only this user can
- * open. A line of JSON each way: `begin` → release and images, `erase`, `write` an image, `reboot`.
+ * open. A line of JSON each way: `begin` → release and images, `erase`, `write` an image, the release's
+ * or another one of its component, `reboot`.
  * Once it was erased the device stays dark until all images are written.
  */
 export function createRecovery(options: RecoveryOptions) {
@@ -36,12 +42,20 @@ export function createRecovery(options: RecoveryOptions) {
   function serve(socket: Socket): void {
     sockets.add(socket);
     const session = createSession(options);
-    const mine = !busy;
-    busy = true;
+    let mine = false;
+    /** With the first question: a session that has just ended may not have been noticed before. */
+    const begin = () => {
+      if (busy) return mine;
+      busy = true;
+      mine = true;
+      return mine;
+    };
     let turn: Promise<unknown> = Promise.resolve();
     createInterface({ input: socket }).on("line", (line) => {
       turn = turn.then(async () => {
-        const answer = mine ? await answerTo(session, line) : { error: "another recovery goes on" };
+        const answer = begin()
+          ? await answerTo(session, line)
+          : { error: "another recovery goes on" };
         if (socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
       });
     });
@@ -96,6 +110,7 @@ async function answerTo(session: Session, line: string): Promise<object> {
 function createSession({ os, logger, newest, installed }: RecoveryOptions) {
   let release: OsRelease | undefined;
   const missing = new Set<string>();
+  const written = new Map<string, OsComponent>();
   let erased = false;
   return {
     begin() {
@@ -112,21 +127,35 @@ function createSession({ os, logger, newest, installed }: RecoveryOptions) {
       await os.erase();
       erased = true;
       for (const { componentId } of release.components) missing.add(componentId);
+      written.clear();
       return {};
     },
-    write({ componentId = "" }: Question) {
+    write({ componentId = "", imageId, bytes }: Question) {
       if (!erased) throw new Error("the flash was not erased");
-      if (!missing.delete(componentId)) throw new Error(`no image ${componentId} is expected`);
+      const known = release?.components.find((each) => each.componentId === componentId);
+      if (!known || !missing.has(componentId)) {
+        throw new Error(`no image ${componentId} is expected`);
+      }
+      const other = imageId === undefined ? {} : checkedImage(imageId, bytes);
+      written.set(componentId, { ...known, ...other });
+      missing.delete(componentId);
       return {};
     },
     reboot() {
       if (!release || !erased) throw new Error("nothing was written");
       if (missing.size > 0) throw new Error(`${missing.size} images are missing`);
       erased = false;
-      installed?.(release);
+      installed?.({ version: release.version, components: [...written.values()] });
       os.powerUp();
       logger.info(`recovered with ${release.version}`);
       return { deviceId: os.deviceId };
     },
   };
+}
+
+/** @throws Error for what cannot be an image */
+function checkedImage(imageId: string, bytes: number | undefined) {
+  if (!GUID.test(imageId)) throw new Error(`${imageId} is no id of an image`);
+  if (!Number.isInteger(bytes)) throw new Error(`the image ${imageId} has no length`);
+  return { imageId, bytes: Number(bytes) };
 }

@@ -19,7 +19,7 @@ export type Access = "open" | "unlocked" | "development";
 
 export interface Route {
   readonly access: Access;
-  /** The answer: an object for JSON, a Buffer for bytes, or a Reply for something more. */
+  /** The answer: an object for JSON, a Buffer for bytes, a Reply for something more, or Later. */
   readonly run: (request: RestRequest) => unknown;
 }
 
@@ -32,6 +32,11 @@ export class Reply {
     readonly body: unknown,
     readonly options: { readonly status?: number; readonly restart?: boolean } = {},
   ) {}
+}
+
+/** An answer that comes when the next requests have had their turn. */
+export class Later {
+  constructor(readonly answer: Promise<object>) {}
 }
 
 type Run = Route["run"];

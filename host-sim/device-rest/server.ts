@@ -8,8 +8,8 @@ import { listen } from "../listen.ts";
 import type { Logger } from "../log.ts";
 import type { ServerCredentials } from "../pki/index.ts";
 import type { Address, Service, ServiceState } from "../service.ts";
-import { createDebugPort } from "./debug-port.ts";
-import { type Access, Reply, readBody, sendRefusal, sendReply } from "./request.ts";
+import { createDebugPorts } from "./debug-ports.ts";
+import { type Access, Later, Reply, readBody, sendRefusal, sendReply } from "./request.ts";
 import { createRouter } from "./router.ts";
 import { deviceRoutes } from "./routes/index.ts";
 
@@ -24,6 +24,8 @@ export interface DeviceRestOptions {
   readonly apiVersion?: string;
   /** Where the output of a debugged app can be read; 0, any free one, when absent. */
   readonly outputPort?: number;
+  /** Where a debugger finds a debugged app; 0, any free one, when absent. */
+  readonly gdbPort?: number;
 }
 
 export const API_VERSION = "4.6.0";
@@ -32,11 +34,10 @@ export const API_VERSION = "4.6.0";
 export function createDeviceRestServer(options: DeviceRestOptions): Service {
   const { os, logger, host } = options;
   const apiVersion = options.apiVersion ?? API_VERSION;
-  const debugPort = createDebugPort({
-    ...{ host, port: options.outputPort ?? 0 },
-    applications: os.applications,
-  });
-  const route = createRouter(deviceRoutes(os, debugPort));
+  const { outputPort = 0, gdbPort = 0 } = options;
+  const { applications } = os;
+  const debugPorts = createDebugPorts({ host, outputPort, gdbPort, applications });
+  const route = createRouter(deviceRoutes(os, debugPorts));
   const sockets = new Set<Duplex>();
   let state: ServiceState = "closed";
   let server: Server | undefined;
@@ -53,7 +54,8 @@ export function createDeviceRestServer(options: DeviceRestOptions): Service {
     const { route: found, parameters } = route(method, path);
     requireAccess(os, found.access);
     const contentType = request.headers["content-type"];
-    const answer = await inTurn(() => found.run({ parameters, body, contentType }));
+    const turned = await inTurn(() => found.run({ parameters, body, contentType }));
+    const answer = turned instanceof Later ? await turned.answer : turned;
     const reply = answer instanceof Reply ? answer : new Reply(answer);
     // The answer leaves first; then the device is gone.
     if (reply.options.restart) response.once("finish", () => setImmediate(() => void os.restart()));
@@ -105,7 +107,7 @@ export function createDeviceRestServer(options: DeviceRestOptions): Service {
     server = undefined;
     const closed = closing && new Promise((resolve) => closing.close(resolve));
     for (const socket of sockets) socket.destroy();
-    await Promise.all([closed, debugPort.stop()]);
+    await Promise.all([closed, debugPorts.stop()]);
   }
 
   function followPower(on: boolean): void {

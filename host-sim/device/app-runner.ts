@@ -1,7 +1,7 @@
 import type { Clock, TimerHandle } from "../clock/index.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { AppImage, ExitStatus, PackagedProgram, RunningApp } from "./app.ts";
+import type { AppImage, DebugGate, ExitStatus, PackagedProgram, RunningApp } from "./app.ts";
 import type { Board } from "./board.ts";
 import type { DeviceAuth } from "./device-auth.ts";
 import { runNative } from "./native/process.ts";
@@ -21,7 +21,7 @@ export interface AppSurroundings {
   readonly deviceAuth: DeviceAuth;
   /** The storage of an app by its component id. */
   readonly storage: (componentId: string) => MutableStorage;
-  /** Runs the ARM programs of image packages; V8 runs their wasm when absent. */
+  /** Makes programs of the code of image packages; V8 runs their wasm when absent. */
   readonly packagedProgram?: PackagedProgram;
   /** Where the updater speaks to the apps; nobody speaks when absent. */
   readonly updates?: UpdateEvents;
@@ -35,6 +35,8 @@ export interface AppRunnerOptions extends AppSurroundings {
   readonly onOutput: (text: string) => void;
   /** Each end that nobody had asked for. */
   readonly onFailure: (status: ExitStatus) => void;
+  /** Each time that the operating system has looked at the app's memory. */
+  readonly onMemory: () => void;
 }
 
 export interface AppStatus {
@@ -66,8 +68,9 @@ export function createAppRunner(options: AppRunnerOptions) {
   let startedAt = 0;
   let starts = 0;
   let stopping = false;
-  /** The run ended before `launch` returned. */
-  let exited = false;
+  let debugGate: DebugGate | undefined;
+  /** How the run ended, before `launch` returned. */
+  let exited: ExitStatus | undefined;
   let lastExitCode: number | null = null;
 
   function launch(): void {
@@ -79,7 +82,7 @@ export function createAppRunner(options: AppRunnerOptions) {
     try {
       // An app that ended in its start has called `onExit` already; what it held is given back here.
       running = run(storage);
-      if (exited) finish();
+      if (exited) finish(exited);
     } catch (error) {
       logger.error(`the app cannot be run: ${messageOf(error)}`);
       storage.close();
@@ -89,17 +92,18 @@ export function createAppRunner(options: AppRunnerOptions) {
   /** Runs the app in the body that its image is made for. */
   function run(storage: MutableStorage) {
     const { wasm } = image;
-    const packed = image.program && options.packagedProgram?.(image.program);
-    const program = image.native ?? packed;
+    const program = programOf();
     let session: AppSession | undefined;
     const bound = (events: Pick<SessionOptions, "emit" | "onTimer">) => {
       session = createSession({ ...options, ...events, manifest, storage, appLogger });
       return session;
     };
     if (program) {
-      const { deviceAuth } = options;
-      const context = { clock, image, program, storage, deviceAuth, logger: appLogger };
-      const app = runNative({ ...context, session: bound, onExit });
+      const { deviceAuth, onMemory } = options;
+      const app = runNative({
+        ...{ clock, image, program, storage, deviceAuth, debugGate, session: bound },
+        ...{ logger: appLogger, systemLogger: logger, onExit, onMemory },
+      });
       return { app, session, storage };
     }
     if (wasm === undefined) return { app: runNothing({ onExit }), storage };
@@ -107,24 +111,37 @@ export function createAppRunner(options: AppRunnerOptions) {
     return { app, session, storage };
   }
 
+  function programOf() {
+    return image.native ?? options.packagedProgram?.(image);
+  }
+
   function onExit(status: ExitStatus): void {
     lastExitCode = status.code;
     for (const line of status.report) logger.error(line);
-    if (status.report.length === 0) logger.info(`the app ended with exit code ${status.code}`);
-    options.onAppEnd?.(manifest.Name, status);
-    if (!stopping) options.onFailure(status);
-    exited = true;
-    if (running) finish();
+    if (status.next !== "debugger") {
+      if (status.report.length === 0) logger.info(`the app ended with exit code ${status.code}`);
+      options.onAppEnd?.(manifest.Name, status);
+      if (!stopping) options.onFailure(status);
+    }
+    exited = status;
+    if (running) finish(status);
   }
 
   /** Gives back what the run held, and starts the app again unless it was stopped. */
-  function finish(): void {
+  function finish({ next }: ExitStatus): void {
     const last = running;
     running = undefined;
-    exited = false;
+    exited = undefined;
     if (!last) return;
     ending = Promise.resolve(last.session?.end()).finally(() => last.storage.close());
-    if (stopping) return;
+    if (stopping || next === "nothing") return;
+    if (next === "debugger") {
+      logger.info("the debugger has gone, and the app begins anew");
+      void ending.then(() => {
+        if (!stopping && restartTimer === undefined) launch();
+      });
+      return;
+    }
     if (clock.monotonic() - startedAt >= SOUND_AFTER_MS) restartMs = FIRST_RESTART_MS;
     logger.info(`the app starts again in ${restartMs / 1000} s`);
     restartTimer = clock.setTimer(restartMs, launch);
@@ -142,12 +159,18 @@ export function createAppRunner(options: AppRunnerOptions) {
   }
 
   return {
-    async start(): Promise<void> {
+    /** @param gate lets debuggers in, for which every run of the app waits until it is stopped */
+    async start(gate?: DebugGate): Promise<void> {
       await stop();
+      debugGate = gate;
       restartMs = FIRST_RESTART_MS;
       launch();
     },
     stop,
+    /** When the program that runs is there. @throws LabError when it cannot be made */
+    ready: (): Promise<void> => running?.app.ready ?? Promise.resolve(),
+    /** Whether it runs as a program, which a debugger can hold. */
+    isProgram: (): boolean => programOf() !== undefined,
     status: (): AppStatus => ({
       name: manifest.Name,
       state: running ? "running" : restartTimer === undefined ? "stopped" : "restarting",

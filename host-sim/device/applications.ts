@@ -1,5 +1,6 @@
+import { messageOf } from "../errors.ts";
 import { type Manifest, PERIPHERAL_KINDS, pinsOf } from "../imagepackage/index.ts";
-import type { AppImage } from "./app.ts";
+import type { AppImage, DebugGate } from "./app.ts";
 import { type AppRunner, type AppSurroundings, createAppRunner } from "./app-runner.ts";
 import { DeviceError, ERRORS, refuseIf } from "./system/device-error.ts";
 import type { FirewalledApp } from "./system/firewall.ts";
@@ -61,7 +62,12 @@ export function createApplications(surroundings: AppSurroundings, system: Device
       ...surroundings,
       image,
       onOutput: (text) => output.emit({ componentId, text }),
-      onFailure: (status) => system.errorReports.appEnded(status, componentId, imageId),
+      onFailure(status) {
+        measure(status.memoryBytes);
+        system.errorReports.appEnded(status, componentId, imageId);
+        if (status.next === "nothing") giveUp(app);
+      },
+      onMemory: () => void measure(),
     });
     const realTimeCore = manifest.ApplicationType === "RealTimeCapable" ? freeCore() : undefined;
     const app: Installed = {
@@ -71,6 +77,12 @@ export function createApplications(surroundings: AppSurroundings, system: Device
     };
     installed.set(componentId, app);
     return app;
+  }
+
+  /** It is not started again, and so does not run. */
+  function giveUp(app: Installed): void {
+    app.wanted = "stopped";
+    changed.emit(app.identity.componentId);
   }
 
   function freeUid(): number {
@@ -106,20 +118,27 @@ export function createApplications(surroundings: AppSurroundings, system: Device
     );
   }
 
-  async function run(app: Installed, wanted: "running" | "debugging"): Promise<void> {
+  async function run(
+    app: Installed,
+    wanted: "running" | "debugging",
+    gate?: DebugGate,
+  ): Promise<void> {
     requireFreePins(app.manifest);
     const { componentId } = app.identity;
     app.wanted = wanted;
     note(wanted === "debugging" ? "appDebugging" : "appStarting", componentId);
-    await app.runner.start();
+    await app.runner.start(gate);
     changed.emit(componentId);
   }
 
-  /** An app's memory only grows, so it is enough to look at its end and when somebody asks. */
-  function measure(): number {
+  /**
+   * V8's memory only grows, so it is enough to look at an app's end and when somebody asks; that of a
+   * process is looked at all the time.
+   */
+  function measure(ofAnEnd = 0): number {
     const all = [...installed.values()];
     const bytes = all.reduce((sum, { runner }) => sum + runner.status().memoryBytes, 0);
-    peakBytes = Math.max(peakBytes, bytes);
+    peakBytes = Math.max(peakBytes, bytes + ofAnEnd);
     return bytes;
   }
 
@@ -175,7 +194,29 @@ export function createApplications(surroundings: AppSurroundings, system: Device
     },
     restart: (componentId: string): Promise<void> => run(find(componentId), "running"),
     stop: (componentId: string): Promise<void> => stop(find(componentId)),
-    debug: (componentId: string): Promise<void> => run(find(componentId), "debugging"),
+    /** @param gate where its debugger knocks; without one it runs at once */
+    async debug(componentId: string, gate?: DebugGate): Promise<void> {
+      const app = find(componentId);
+      if (!gate && app.realTimeCore === undefined) {
+        const why = "V8 runs it, and gdb finds programs only (--body native or arm)";
+        surroundings.logger.warn(`${app.identity.name} runs without a debugger: ${why}`);
+      }
+      await run(app, "debugging", gate);
+    },
+    /** Whether it runs as a program, which a debugger can hold. */
+    isProgram: (componentId: string): boolean => find(componentId).runner.isProgram(),
+    /**
+     * When the program of an app that was started is there.
+     * @throws DeviceError cannotExecute when it could not be made; the log tells why
+     */
+    async launched(componentId: string): Promise<void> {
+      try {
+        await installed.get(key(componentId))?.runner.ready();
+      } catch (error) {
+        surroundings.logger.debug(`${componentId} does not start: ${messageOf(error)}`);
+        throw new DeviceError(ERRORS.cannotExecute);
+      }
+    },
     quota(componentId: string): AppQuota {
       const app = installed.get(key(componentId));
       if (!app) throw new DeviceError(ERRORS.appNotPresent, "absent");

@@ -9,6 +9,7 @@ import {
 } from "../imagepackage/index.ts";
 import type { Logger } from "../log.ts";
 import type { Store } from "../store/index.ts";
+import type { PackagedProgram } from "./app.ts";
 import { type AppIdentity, type Applications, pinsOfManifest } from "./applications.ts";
 import {
   capabilitiesOf,
@@ -36,8 +37,10 @@ export interface ImagesOptions {
   readonly system: DeviceSystem;
   readonly applications: Applications;
   readonly trust: ImageTrust;
-  /** Whether ARM programs can be run. */
-  readonly runsPrograms: boolean;
+  /** Makes programs of the code of packages; V8 runs their wasm when absent. */
+  readonly packagedProgram?: PackagedProgram;
+  /** Whether an update over the air is on its way into the device. */
+  readonly otaInProgress: () => boolean;
 }
 
 interface Staged {
@@ -89,32 +92,34 @@ export function createImages(options: ImagesOptions) {
     throw new DeviceError(ERRORS.installFailed);
   }
 
-  async function installOne({ bytes, image }: Staged, start: boolean): Promise<boolean> {
+  const isInstalled = ({ componentId, imageId }: Image) =>
+    applications.find(componentId)?.imageId === imageId;
+
+  /** Writes to the flash what an installation changes there. */
+  function keep({ bytes, image }: Staged, session: boolean): void {
     if (isCapability(image)) {
-      manufacturing.setCapabilities(capabilitiesOf(image, system.deviceId));
-      return true;
-    }
-    if (image.imageType === BOARD_CONFIGURATION) {
+      const capabilities = capabilitiesOf(image, system.deviceId);
+      if (session) manufacturing.beginSession(capabilities);
+      else manufacturing.setCapabilities(capabilities);
+    } else if (image.imageType === BOARD_CONFIGURATION) {
       board.set(identityOf(image));
       interfaces.setEthernet(describesEthernet(image));
-      return true;
+    } else if (!isInstalled(image)) {
+      store.put(PACKAGES + image.componentId, Buffer.from(bytes).toString("base64"));
     }
-    await installApplication(bytes, image, start);
-    return false;
   }
 
-  async function installApplication(bytes: Uint8Array, image: Image, start: boolean) {
-    const { componentId } = image;
-    if (applications.find(componentId)?.imageId === image.imageId) {
-      if (start) await applications.start(componentId);
+  /** Puts an application in place whose package is kept. */
+  async function installApplication(image: Image, start: boolean): Promise<void> {
+    if (isInstalled(image)) {
+      if (start) await applications.start(image.componentId);
       return;
     }
     const app = loaded(image);
-    if (app.wasm === undefined && !(app.program && options.runsPrograms)) {
+    if (app.wasm === undefined && options.packagedProgram?.(app) === undefined) {
       const why = `it has no ${WASM_FILE}, and ARM code runs with --body arm only`;
       logger.warn(`${image.name} is installed but does nothing: ${why}`);
     }
-    store.put(PACKAGES + componentId, Buffer.from(bytes).toString("base64"));
     await applications.install(identityOf(image), app, start);
     if (app.manifest.ApplicationType === "Debugger") manufacturing.setDebugServer(true);
   }
@@ -123,12 +128,16 @@ export function createImages(options: ImagesOptions) {
     get anyStaged(): boolean {
       return staged.size > 0;
     },
+    get otaInProgress(): boolean {
+      return options.otaInProgress();
+    },
     isStaged: (componentId: string): boolean => staged.has(componentId),
     get boardConfiguration(): AppIdentity | undefined {
       return board.value ?? undefined;
     },
     /** Takes a package in; it is not installed yet. @throws DeviceError */
     stage(bytes: Uint8Array): void {
+      refuseIf(options.otaInProgress(), ERRORS.otaInProgress);
       const image = readPackage(bytes);
       requireTrust(bytes, image, trust, manufacturing);
       requireKind(image);
@@ -145,18 +154,25 @@ export function createImages(options: ImagesOptions) {
     /**
      * Installs all that is staged, or nothing of it: what is refused is dropped.
      * @param start whether applications start at once
+     * @param session whether a capability image counts until the next restart only
      * @returns whether the device has to restart
      */
-    async install(start: boolean): Promise<boolean> {
+    async install(start: boolean, session = false): Promise<boolean> {
       const all = [...staged.values()];
       try {
         checkAll(start);
       } finally {
         staged.clear();
       }
-      let restart = false;
-      for (const each of all) restart = (await installOne(each, start)) || restart;
-      return restart;
+      // At once: a loss of power leaves all of it or nothing.
+      store.transaction(() => {
+        for (const each of all) keep(each, session);
+      });
+      const apps = all.filter(({ image }) => image.imageType === APPLICATION);
+      for (const { image } of apps) await installApplication(image, start);
+      return all.some(
+        ({ image }) => image.imageType !== APPLICATION && !(session && isCapability(image)),
+      );
     },
     /** @returns whether the device has to restart. What is not there is no mistake. */
     async remove(componentId: string): Promise<boolean> {

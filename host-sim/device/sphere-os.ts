@@ -21,6 +21,8 @@ export interface SphereOsOptions extends AppSurroundings {
   readonly trust?: ImageTrust;
   /** How long a restart takes. */
   readonly rebootMs?: number;
+  /** Whether an update over the air is on its way into the device; never when absent. */
+  readonly otaInProgress?: () => boolean;
 }
 
 export type SphereOs = ReturnType<typeof createSphereOs>;
@@ -41,9 +43,10 @@ export function createSphereOs(options: SphereOsOptions) {
   const store = options.store ?? openMemoryStore();
   const system = options.system ?? createDeviceSystem({ clock, store, deviceId });
   const applications = createApplications(options, system);
-  const { logger, trust = TRUST_NOBODY } = options;
-  const runsPrograms = options.packagedProgram !== undefined;
-  const images = createImages({ store, logger, system, applications, trust, runsPrograms });
+  const { logger, packagedProgram, trust = TRUST_NOBODY, otaInProgress = () => false } = options;
+  const images = createImages({
+    ...{ store, logger, system, applications, trust, packagedProgram, otaInProgress },
+  });
   images.restore();
   const power = createSignal<boolean>();
   let rebootTimer: TimerHandle | undefined;

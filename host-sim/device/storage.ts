@@ -75,8 +75,14 @@ interface Medium {
 
 function cachedStorage(initial: Uint8Array, medium: Medium): MutableStorage {
   let content = initial;
+  /** The file that a process has now. */
+  let lent: string | undefined;
+  const contentOf = (file: string) => (existsSync(file) ? readFileSync(file) : new Uint8Array(0));
   return {
-    read: (offset, length) => content.subarray(offset, offset + length),
+    read(offset, length) {
+      const current = lent === undefined ? content : contentOf(lent);
+      return current.subarray(offset, offset + length);
+    },
     write(offset, bytes) {
       const end = offset + bytes.length;
       // First the medium: what it refuses must not be readable either.
@@ -95,10 +101,12 @@ function cachedStorage(initial: Uint8Array, medium: Medium): MutableStorage {
     lend(folder) {
       medium.close();
       const path = medium.lend(folder, content);
+      lent = path;
       return {
         path,
         giveBack() {
-          content = existsSync(path) ? readFileSync(path) : new Uint8Array(0);
+          lent = undefined;
+          content = contentOf(path);
         },
       };
     },

@@ -14,7 +14,7 @@ import type { Store } from "../store/index.ts";
 import { writeAtomically } from "./state-folder.ts";
 
 export interface DeviceRestRequest
-  extends Pick<DeviceRestOptions, "host" | "port" | "apiVersion" | "outputPort"> {
+  extends Pick<DeviceRestOptions, "host" | "port" | "apiVersion" | "outputPort" | "gdbPort"> {
   readonly os: SphereOs;
   readonly logger: Logger;
   /** What a recovery puts on the device. */

@@ -5,10 +5,12 @@ import type { DeviceAuth } from "../device/device-auth.ts";
 import type { ImageTrust } from "../device/images.ts";
 import { createNetwork } from "../device/network.ts";
 import { createSphereOs, type SphereOs } from "../device/sphere-os.ts";
+import { kept } from "../device/system/kept.ts";
+import { OS_VERSIONS, type OsRelease, osRelease } from "../device/system/os-release.ts";
 import { createDeviceSystem } from "../device/system/system.ts";
 import { createDiscovery } from "../device-rest/index.ts";
 import { readHardwareDefinition } from "../imagepackage/hardware-definition.ts";
-import { createLogger, type LogSink } from "../log.ts";
+import { createLogger, type Logger, type LogSink } from "../log.ts";
 import { packageFolder } from "../paths.ts";
 import type { SigningKey } from "../pki/index.ts";
 import type { Address } from "../service.ts";
@@ -16,6 +18,7 @@ import type { Store } from "../store/index.ts";
 import { startDeviceRest } from "./device-rest.ts";
 import { labDevice } from "./enrolment.ts";
 import { productionKey, productionTrust } from "./production-key.ts";
+import type { Programs } from "./programs.ts";
 import { developmentKey, labTrustStore } from "./signing-key.ts";
 import { type LabState, openState } from "./state.ts";
 import { boardOf } from "./virtual-device.ts";
@@ -27,6 +30,10 @@ export interface DeviceServerOptions {
   readonly dcsPort: number;
   /** Where an app that is debugged writes its output. */
   readonly outputPort: number;
+  /** Where a debugger finds it; any free port when absent. */
+  readonly gdbPort?: number;
+  /** Makes programs of installed packages; V8 runs their wasm when absent. Ended with the device. */
+  readonly programs?: Programs;
   /**
    * Gets `device-ca.pem`, `signing/` with the developers' key, the production key, and what the
    * made-up company of the neighbourhood hands out for its Wi-Fi.
@@ -60,13 +67,15 @@ const HARDWARE = "hardware-definitions/mt3620_rdb.json";
 export async function startDeviceServer(options: DeviceServerOptions): Promise<DeviceServer> {
   const clock = options.clock ?? new RealClock();
   const state = openState(options.stateFolder);
-  const cleanups: (() => unknown)[] = [() => state.close()];
+  const cleanups: (() => unknown)[] = [() => state.close(), () => options.programs?.stop()];
   const stop = async () => {
     for (let next = cleanups.pop(); next; next = cleanups.pop()) await next();
   };
   try {
     const logger = createLogger("device", () => clock.now(), options.onLine ?? (() => {}));
-    const os = createDevice(options, clock, state, logger);
+    const newest = osRelease(OS_VERSIONS.at(-1) ?? "");
+    const release = kept<OsRelease>(state.store, "release", () => newest);
+    const os = createDevice(options, { clock, state, logger, release: () => release.value });
     cleanups.push(() => os.stop());
     os.start();
     mkdirSync(options.certDir, { recursive: true });
@@ -76,10 +85,10 @@ export async function startDeviceServer(options: DeviceServerOptions): Promise<D
     });
     writeFileSync(join(options.certDir, "enterprise-wifi-ca.pem"), enterprise.rootCa);
     writeKey(options.certDir, "production-signing", productionKey(state.store));
-    const { address: host, port, outputPort, apiVersion } = options;
+    const { address: host, port, outputPort, gdbPort, apiVersion } = options;
     const rest = await startDeviceRest({
-      ...{ os, logger, host, port, outputPort, apiVersion },
-      recovery: { newest: os.system.release },
+      ...{ os, logger, host, port, outputPort, gdbPort, apiVersion },
+      recovery: { newest: () => newest, installed: release.set },
       state: { store: state.store, folder: options.certDir },
     });
     cleanups.push(() => rest.stop());
@@ -100,15 +109,18 @@ export async function startDeviceServer(options: DeviceServerOptions): Promise<D
   }
 }
 
-function createDevice(
-  options: DeviceServerOptions,
-  clock: Clock,
-  state: LabState,
-  logger: ReturnType<typeof createLogger>,
-): SphereOs {
-  const { deviceId } = labDevice(state.store);
+interface Surroundings {
+  readonly clock: Clock;
+  readonly state: LabState;
+  readonly logger: Logger;
+  readonly release: () => OsRelease;
+}
+
+function createDevice(options: DeviceServerOptions, around: Surroundings): SphereOs {
+  const { clock, state, logger, release } = around;
   const { store } = state;
-  const system = createDeviceSystem({ clock, store, deviceId, factory: "fresh" });
+  const { deviceId } = labDevice(store);
+  const system = createDeviceSystem({ clock, store, deviceId, factory: "fresh", release });
   const hardware = readHardwareDefinition(join(packageFolder(), HARDWARE));
   return createSphereOs({
     ...{ clock, logger, deviceId, store, system, rebootMs: options.rebootMs },
@@ -117,6 +129,7 @@ function createDevice(
     network: createNetwork({ routes: new Map(), link: system.link }),
     deviceAuth: NO_CLOUD,
     storage: state.device(1).storage,
+    packagedProgram: options.programs?.of,
   });
 }
 

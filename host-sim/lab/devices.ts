@@ -17,7 +17,10 @@ export interface DevicesOptions extends Shared {
   readonly manufactured: readonly ManufacturedDevice[];
   /** Address of the devices' listeners; their own or 127.0.0.1 when absent. */
   readonly host?: string;
+  /** Of the first device; those that share its address have the next ones. 0 when absent. */
   readonly restPort?: number;
+  readonly outputPort?: number;
+  readonly gdbPort?: number;
   readonly discoveryPort?: number;
   readonly publishLine: LogSink;
 }
@@ -29,7 +32,8 @@ const FIRST_CONNECTION_PATH = 223;
 
 /** All devices of a lab, and the service by which tools find them. */
 export async function startDevices(options: DevicesOptions) {
-  const { manufactured, state, host, restPort, discoveryPort, publishLine, ...shared } = options;
+  const { manufactured, state, host, discoveryPort, publishLine, ...rest } = options;
+  const { restPort, outputPort, gdbPort, ...shared } = rest;
   const addresses = deviceAddresses(manufactured.length, host, ownAddresses());
   const all: LabDevice[] = [];
   const discovery = createDiscovery({
@@ -46,12 +50,20 @@ export async function startDevices(options: DevicesOptions) {
     for (const [index, chip] of manufactured.entries()) {
       const number = index + 1;
       const sink = number === 1 ? publishLine : numbered(publishLine, number);
+      const ownPort = (first: number | undefined) => portOf(first, addresses, index);
       const device = await startLabDevice({
         ...shared,
         ...{ manufactured: chip, labState: state, surroundings: state.store },
         state: state.device(number),
         logger: createLogger("device", () => options.clock.now(), sink),
-        rest: { host: addresses[index] ?? LOOPBACK, port: portOf(restPort, addresses, index) },
+        rest: {
+          host: addresses[index] ?? LOOPBACK,
+          ...{
+            port: ownPort(restPort),
+            outputPort: ownPort(outputPort),
+            gdbPort: ownPort(gdbPort),
+          },
+        },
       });
       all.push(device);
     }

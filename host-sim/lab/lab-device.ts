@@ -1,7 +1,7 @@
 import type { AppImage } from "../device/app.ts";
 import type { OsRelease } from "../device/system/os-release.ts";
 import { LabError, messageOf } from "../errors.ts";
-import { type DeviceRest, startDeviceRest } from "./device-rest.ts";
+import { type DeviceRest, type DeviceRestRequest, startDeviceRest } from "./device-rest.ts";
 import { createPowerSupply, type PowerSupply } from "./power-supply.ts";
 import type { LabState } from "./state.ts";
 import {
@@ -13,7 +13,7 @@ import {
 export interface LabDeviceOptions extends VirtualDeviceOptions {
   /** Of the lab: all of its devices have certificates of one authority. */
   readonly labState: LabState;
-  readonly rest: { readonly host: string; readonly port: number };
+  readonly rest: Pick<DeviceRestRequest, "host" | "port" | "outputPort" | "gdbPort">;
 }
 
 export type LabDevice = Awaited<ReturnType<typeof startLabDevice>>;
@@ -41,13 +41,15 @@ export async function startLabDevice(options: LabDeviceOptions) {
     const supply = createPowerSupply(state, () => queueMicrotask(lose));
     const accessPoints = before?.os.system.air.present;
     const os = createVirtualDevice({ ...options, state: supply.kept, accessPoints });
-    const { host } = options.rest;
     const { releases } = options.cloud.service;
     const recovery = {
       newest: () => os.releaseOf(releases.current("Retail")),
       installed: ({ version, components }: OsRelease) => os.flash?.recover(version, components),
     };
-    const rest = await startDeviceRest({ os, logger, host, port, recovery, state: labState });
+    const rest = await startDeviceRest({
+      ...{ ...options.rest, os, logger, port, recovery },
+      state: labState,
+    });
     port = rest.description.port;
     return { os, supply, rest };
   }

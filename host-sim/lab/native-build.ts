@@ -1,24 +1,17 @@
-import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
-import { dirname, join } from "node:path";
-import type { NativeProgram, PackagedProgram } from "../device/app.ts";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import type { NativeProgram } from "../device/app.ts";
 import { LabError, systemErrorCode } from "../errors.ts";
 import { packageFolder } from "../paths.ts";
 import { type BuiltApp, buildApp, type Target } from "./app-image.ts";
-import { writeAtomically } from "./state-folder.ts";
-
-/** What runs the app: V8, a program for this computer, or one with the device's ABI under qemu-arm. */
-export type Body = "wasm" | "native" | "arm";
+import type { Body } from "./bodies.ts";
 
 /** A preset of CMakePresets.json. */
 export type Preset = "linux-debug" | "linux-release" | "arm-lab";
 
 const PRESETS = { native: "linux-release", arm: "arm-lab" } as const;
 const QEMU = "/usr/bin/qemu-arm";
-const MOST_OUTPUT = 16 * 1024 * 1024;
 const SHOWN_LINES = 30;
-const NO_SOURCES = JSON.stringify({ version: 3, sources: [], names: [], mappings: "" });
 
 export interface NativeBuild {
   readonly preset: Preset;
@@ -28,6 +21,8 @@ export interface NativeBuild {
   readonly wasmFile: string;
   readonly manifestFile: string;
   readonly target?: "spherule_app" | "library_tests" | "os_libraries";
+  /** Ends the build with all of its compilers. */
+  readonly signal?: AbortSignal;
 }
 
 /** Builds the app of a project for a body. @throws LabError as `buildApp` and `buildNative` */
@@ -55,13 +50,14 @@ export async function buildForBody(
  * @throws LabError native-tools-missing, native-build-failed
  */
 export async function buildNative(build: NativeBuild): Promise<NativeProgram> {
-  const { preset, folder, target = "spherule_app" } = build;
-  await cmake([
+  const { preset, folder, signal, target = "spherule_app" } = build;
+  const configure = [
     ...["--preset", preset, "-B", folder],
     `-DSPHERULE_WASM=${build.wasmFile}`,
     `-DSPHERULE_MANIFEST=${build.manifestFile}`,
-  ]);
-  await cmake(["--build", folder, "--target", target]);
+  ];
+  await cmake(configure, signal);
+  await cmake(["--build", folder, "--target", target], signal);
   return programIn(folder, preset, target === "spherule_app" ? "app" : target);
 }
 
@@ -82,80 +78,53 @@ export async function buildForPackage(
   return join(prefix, "bin/app");
 }
 
-/** Builds what the ARM programs of image packages run with. @throws LabError as `buildNative` */
-export async function packagedPrograms(projectFolder: string): Promise<PackagedProgram> {
-  const folder = join(projectFolder, "build/native/lab-arm-lab-libraries");
-  const unused = join(packageFolder(), "app_manifest.json");
-  const built = await buildNative({
-    ...{ preset: "arm-lab", folder, target: "os_libraries" },
-    ...{ wasmFile: unused, manifestFile: unused },
-  });
-  return (program) => {
-    const digest = createHash("sha256").update(program).digest("hex");
-    const file = join(folder, "programs", digest, "app");
-    if (!existsSync(file)) {
-      mkdirSync(dirname(file), { recursive: true });
-      writeAtomically(file, program);
-      chmodSync(file, 0o755);
-    }
-    return { ...built, file };
-  };
-}
-
-/**
- * Gives the app of an image package the body that was asked for: its own ARM program, or one for
- * this computer that is made from its wasm.
- * @throws LabError image-has-no-program, and as `buildNative`
- */
-export async function packagedInBody(
-  body: Body,
-  app: BuiltApp,
-  projectFolder: string,
-): Promise<BuiltApp> {
-  if (body === "wasm") return app;
-  if (body === "native") return { ...app, native: await buildFromPackage(app, projectFolder) };
-  if (app.program) return app;
-  throw new LabError(
-    "image-has-no-program",
-    `${app.file} has no ARM program at ${app.manifest.EntryPoint}.`,
-    "Make it with `spherule package --with-binary`, or choose --body wasm or native.",
-  );
-}
-
-function buildFromPackage(app: BuiltApp, projectFolder: string): Promise<NativeProgram> {
-  const folder = join(projectFolder, "build/native/lab-linux-release-package");
-  const input = join(folder, "input");
-  mkdirSync(input, { recursive: true });
-  const wasmFile = join(input, "app.wasm");
-  const manifestFile = join(input, "app_manifest.json");
-  writeAtomically(wasmFile, app.wasm);
-  // Packages have no source map, and the translator wants one.
-  writeAtomically(`${wasmFile}.map`, app.sourceMap ?? NO_SOURCES);
-  writeAtomically(manifestFile, JSON.stringify(app.manifest));
-  return buildNative({ preset: "linux-release", folder, wasmFile, manifestFile });
-}
-
-function programIn(folder: string, preset: Preset, name: string): NativeProgram {
+/** What a build left in its folder, or in another one that got its `bin` and `lib`. */
+export function programIn(folder: string, preset: Preset, name: string): NativeProgram {
   const sanitized = preset === "linux-debug";
   const program = { file: join(folder, "bin", name), libraries: join(folder, "lib"), sanitized };
   if (preset !== "arm-lab") return program;
-  const emulator: NativeProgram["emulator"] = (file, environment) => [
+  const emulator: NativeProgram["emulator"] = (file, environment, stub) => [
     QEMU,
+    ...(stub === undefined ? [] : ["-g", stub]),
     ...Object.entries(environment).flatMap(([variable, value]) => ["-E", `${variable}=${value}`]),
     file,
   ];
   return { ...program, emulator };
 }
 
-function cmake(args: readonly string[]): Promise<void> {
-  const options = { cwd: packageFolder(), maxBuffer: MOST_OUTPUT };
+function cmake(args: readonly string[], signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    execFile("cmake", args, options, (error, stdout, stderr) => {
-      if (error) reject(failed(error, `${stdout}${stderr}`));
-      else resolve();
+    if (signal?.aborted) return reject(failed(ended(), ""));
+    // In a group of its own, because CMake leaves its compilers behind when it is ended.
+    const detached = signal !== undefined;
+    const stdio = ["ignore", "pipe", "pipe"] as const;
+    const child = spawn("cmake", args, { cwd: packageFolder(), detached, stdio: [...stdio] });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+      });
+    }
+    const end = () => endGroup(child.pid);
+    signal?.addEventListener("abort", end);
+    child.once("error", (error) => reject(failed(error, output)));
+    child.once("close", (code) => {
+      signal?.removeEventListener("abort", end);
+      if (code === 0) resolve();
+      else reject(failed(signal?.aborted ? ended() : new Error("cmake failed"), output));
     });
   });
 }
+
+function endGroup(leader: number | undefined): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, "SIGKILL");
+  } catch {
+    // It has just ended by itself.
+  }
+}
+
+const ended = () => new Error("The build was ended.");
 
 function failed(error: Error, output: string): LabError {
   const missing =

@@ -84,7 +84,7 @@ function takeLock(file: string): number | undefined {
   return Number(readIfThere(file));
 }
 
-function isAlive(processId: number): boolean {
+export function isAlive(processId: number): boolean {
   if (!Number.isInteger(processId) || processId <= 0) return false;
   try {
     process.kill(processId, 0);

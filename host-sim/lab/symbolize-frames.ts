@@ -17,9 +17,9 @@ const FRAMES = /\[frames\] (?:arm|native) [0-9a-f]{16}(?: [0-9a-f]{1,16})*/g;
 /** Finds the programs of a project, newest first; none when nothing was built. */
 export function readPrograms(projectFolder: string): SymbolProgram[] {
   const folder = join(projectFolder, "build/native");
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  return names
-    .map((name) => join(folder, name, "bin/app"))
+  return [folder, join(folder, "packages")]
+    .flatMap((each) => (existsSync(each) ? readdirSync(each).map((name) => join(each, name)) : []))
+    .map((each) => join(each, "bin/app"))
     .filter((file) => existsSync(file))
     .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
     .map((file) => {

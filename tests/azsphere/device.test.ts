@@ -1,10 +1,18 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { createSigner } from "../../host-sim/imagepackage/index.ts";
 import { startDeviceServer } from "../../host-sim/lab/device-server.ts";
 import { developmentKey } from "../../host-sim/lab/signing-key.ts";
-import { capabilityImage, ONE, packApp, TWO } from "../device-rest/packages.ts";
+import {
+  capabilityImage,
+  ONE,
+  OTHER_IMAGE,
+  packApp,
+  packOther,
+  TWO,
+} from "../device-rest/packages.ts";
 import { createTool, temporaryFolder } from "./support.ts";
 
 const test = suite("azsphere: the attached device");
@@ -298,9 +306,11 @@ test("a proxy comes and goes; its password is never shown", async () => {
   assert.is(applied.code, 0, applied.error);
   assert.not.match(applied.out, "secret");
   assert.match(await ok(...proxy, "show"), /No proxy addresses : 10\.0\.0\.1, 10\.0\.0\.2\n/);
-  assert.is((await azsphere(...proxy, "disable")).code, 2);
-  await ok(...proxy, "disable", "--password", "secret");
+  await ok(...proxy, "disable");
   assert.is((await json(...proxy, "show")).enabled, false);
+  await ok(...proxy, "enable");
+  assert.is((await json(...proxy, "show")).enabled, true);
+  assert.is(server.os.system.proxy.config?.password, "secret");
   await ok(...proxy, "delete");
   assert.equal(await json(...proxy, "show"), {});
   const port = await azsphere(...proxy, "apply", "-a", "p", "-t", "anonymous", "-r", "99999");
@@ -351,6 +361,22 @@ test("a capability file takes effect, one for another device does not", async ()
   assert.is((await azsphere("device", "capability", "apply")).code, 2);
 });
 
+test("a servicing session ends with --none, and with a restart", async () => {
+  const capabilities = () => json("device", "capability", "show-attached");
+  const production = (end: string) => readFileSync(join(certDir, `production-signing.${end}`));
+  const authority = createSigner(String(production("key")), String(production("pem")));
+  writeFileSync(file("servicing.cap"), capabilityImage(deviceId, [13], authority));
+  const apply = ["device", "capability", "apply"];
+  const begun = await ok(...apply, "--capability-file", file("servicing.cap"));
+  assert.match(begun, /^Successfully applied .*\nIt counts until the device restarts\.\n$/);
+  assert.equal(await capabilities(), ["Enable field servicing"]);
+  assert.is(await ok(...apply, "--none"), "The servicing session has ended.\n");
+  assert.equal(await capabilities(), ["Enable app development"]);
+  await ok(...apply, "--capability-file", file("servicing.cap"));
+  await ok("device", "restart");
+  assert.equal(await capabilities(), ["Enable app development"]);
+});
+
 test("a recovery shows its progress, and leaves a device as from the factory", async () => {
   await ok("device", "sideload", "deploy", "-p", file("one.imagepackage"));
   await ok("device", "wifi", "add", "-s", "Contoso Guest");
@@ -377,6 +403,31 @@ test("a recovery shows its progress, and leaves a device as from the factory", a
   assert.equal(await json("device", "manufacturing-state", "show"), {
     manufacturingState: "Module1Complete",
   });
+});
+
+test("a recovery takes images of a folder in place of the release's", async () => {
+  const kernel = "ec96028b-080b-4ff5-9ef1-b40264a8c652";
+  const images = file("images");
+  mkdirSync(images);
+  const imageOf = async (component: string) =>
+    (await json("device", "image", "list-installed", "--all")).find(
+      ({ uid }: { uid: string }) => uid === component,
+    ).images[0].uid;
+  const before = await imageOf(kernel);
+  const recover = ["device", "recover", "--images"];
+  assert.match((await azsphere(...recover, images)).error, "There is no image in ");
+  assert.match((await azsphere(...recover, file("none"))).error, "cannot be read: ENOENT");
+  writeFileSync(join(images, "one.imagepackage"), packApp({ signer }));
+  const apps = await azsphere(...recover, images);
+  assert.equal([apps.code, /is a part of the device's operating/.test(apps.error)], [2, true]);
+  writeFileSync(join(images, "kernel.bin"), packOther(7, kernel, Buffer.alloc(1000)));
+  writeFileSync(join(images, "readme.txt"), "no image");
+  const out = await ok(...recover, images);
+  assert.not.match(out, "Downloading");
+  assert.match(out, /\nSending 10 images\. \(\d+ bytes to send\)\n/);
+  assert.is(await imageOf(kernel), OTHER_IMAGE);
+  await ok("device", "recover");
+  assert.is(await imageOf(kernel), before);
 });
 
 test("a device is not reachable without the socket of its boot loader", async () => {
@@ -420,7 +471,6 @@ test("--verbose tells which requests are sent", async () => {
 });
 
 test("support data is a zip with what the device tells", async () => {
-  const { readFileSync } = await import("node:fs");
   const { execFileSync } = await import("node:child_process");
   await ok("get-support-data", "--destination", file("support.zip"));
   assert.is(readFileSync(file("support.zip")).readUInt32LE(0), 0x04034b50);

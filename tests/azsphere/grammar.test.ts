@@ -3,12 +3,15 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { refusalOf } from "../../host-sim/cli/azsphere/device-errors.ts";
+import { meaningOf } from "../../host-sim/cli/azsphere/device-meanings.ts";
 import { allEntries } from "../../host-sim/cli/azsphere/entries/index.ts";
 import { entriesOf, findEntry, suggestion } from "../../host-sim/cli/azsphere/grammar.ts";
 import { optionsOf, parseOptions } from "../../host-sim/cli/azsphere/options.ts";
 import { boxed } from "../../host-sim/cli/azsphere/output.ts";
 import type { Grammar } from "../../host-sim/cli/azsphere/table.ts";
 import { splitWords } from "../../host-sim/cli/azsphere/words.ts";
+import { ERRORS } from "../../host-sim/device/system/device-error.ts";
 import { LabError } from "../../host-sim/errors.ts";
 import { packageFolder } from "../../host-sim/paths.ts";
 import { createTool, temporaryFolder } from "./support.ts";
@@ -268,6 +271,14 @@ test("settings are set, listed and forgotten; unknown ones are refused", async (
 
 test("feedback says whom to tell", async () => {
   assert.match(await tool.ok("feedback"), "Microsoft cannot help with it.");
+});
+
+test("every number that the device refuses with has words, and those of its manifest name the field", () => {
+  for (const number of Object.values(ERRORS)) assert.type(meaningOf(number), "string", `${number}`);
+  assert.is(meaningOf(2_097_162), "The application manifest is not valid: Gpio is wrong");
+  assert.match(refusalOf(400, '{"error":1048591}').message, /\(Device error 1\.15\)$/);
+  assert.is(refusalOf(400, '{"error":1}').message, "The device refused. (Device error 0.1)");
+  assert.is(refusalOf(502, "<html>").message, "The device answered 502.");
 });
 
 test("docs/azsphere.md lists every command", () => {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { createTool } from "../azsphere/support.ts";
 import { finished, launch, newProject, spherule } from "../cli/support.ts";
 
 const test = suite("spherule device-server");
@@ -11,7 +12,7 @@ const test = suite("spherule device-server");
 /** Starts the command and waits until it has printed where it listens. */
 async function start(...args: string[]) {
   const folder = mkdtempSync(join(tmpdir(), "spherule-device-"));
-  const ports = ["--port", "0", "--dcs-port", "0", "--output-port", "0"];
+  const ports = ["--port", "0", "--dcs-port", "0", "--output-port", "0", "--gdb-port", "0"];
   const where = ["--address", "127.0.0.1", "--cert-dir", join(folder, "certs")];
   const child = launch(folder, ["device-server", ...where, ...ports, ...args]);
   const done = finished(child);
@@ -84,6 +85,29 @@ test("keeps its state in a folder when it is given one", async () => {
   assert.is(await second.call("GET", "/device/security_state"), identity);
   await second.stop();
   remove();
+});
+
+test("several at once, on addresses of their own with one port, are told apart", async () => {
+  const first = await start("--address", "127.0.0.2");
+  const { port } = new URL(first.rest);
+  const second = await start("--address", "127.0.0.3", "--port", port);
+  const { azsphere, json, ok } = createTool({
+    env: {
+      SPHERULE_DEVICE_REST: `${first.rest},${second.rest}`,
+      SPHERULE_DEVICE_CA: `${first.ca},${second.ca}`,
+    },
+  });
+  const attached = await json("device", "list-attached");
+  const addresses = attached.map(({ ipAddress }: { ipAddress: string }) => ipAddress);
+  assert.equal(addresses, ["127.0.0.2", "127.0.0.3"]);
+  assert.is(new Set(attached.map(({ deviceId }: { deviceId: string }) => deviceId)).size, 2);
+  assert.is((await azsphere("device", "wifi", "list")).code, 2);
+  await ok("device", "wifi", "add", "--ssid", "Contoso Guest", "--device", "127.0.0.3");
+  assert.equal(await json("device", "wifi", "list", "--device", "127.0.0.2"), []);
+  assert.is((await json("device", "wifi", "list", "-d", attached[1].deviceId)).length, 1);
+  await ok("device", "restart", "--device", "127.0.0.2");
+  assert.is((await json("device", "wifi", "list", "-d", "127.0.0.3")).length, 1);
+  await Promise.all([first.stop(), second.stop()]);
 });
 
 test("a file to trust that is none is refused", async () => {

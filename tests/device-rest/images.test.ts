@@ -399,6 +399,32 @@ test("a capability image changes what its own device may do, even a locked one",
   await locked.stop();
 });
 
+test("a capability image of a session counts until the next restart, and no longer", async () => {
+  const locked = await startRest({
+    ...TRUSTING,
+    manufacturing: { state: "DeviceComplete", capabilities: [] },
+  });
+  const capabilities = async () => (await locked.get("/device/capabilities")).text;
+  const begin = async () => {
+    assert.is((await stage(capabilityImage(locked.deviceId, [11]), locked)).status, 200);
+    const answer = await locked.call("POST", "/update/install", { capabilityMode: "Session" });
+    assert.is(answer.text, "{}");
+    assert.is(await capabilities(), '{"device_capabilities":[11]}');
+  };
+  await begin();
+  assert.is((await stage(packApp(), locked)).status, 200);
+  assert.is((await locked.call("POST", "/update/install", { capabilityMode: "None" })).text, "{}");
+  assert.is(await capabilities(), '{"device_capabilities":[]}');
+  assert.equal(refusal(await locked.get("/images")), [403, 13]);
+  await begin();
+  await locked.call("POST", "/restart");
+  await locked.restarted();
+  assert.is(await capabilities(), '{"device_capabilities":[]}');
+  const wrong = await locked.call("POST", "/update/install", { capabilityMode: "session" });
+  assert.equal(refusal(wrong), [400, 10485761]);
+  await locked.stop();
+});
+
 test("after a restart all installed apps run, and what was only staged is gone", async () => {
   await deploy(packApp(), "Manual");
   await stage(packApp({ component: TWO }));

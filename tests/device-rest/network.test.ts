@@ -197,6 +197,21 @@ test("a proxy is set, shown without its password, and removed", async () => {
   assert.is((await device.get("/net/proxy")).text, "{}");
 });
 
+test("the password of a proxy stays for the same user at the same proxy, and for no other", async () => {
+  const basic = { ...PROXY, authenticationType: "basic", username: "me" };
+  const post = (body: object) => device.call("POST", "/net/proxy", body);
+  await post({ ...basic, password: "secret" });
+  const off = await post({ ...basic, enabled: false });
+  assert.not.match(off.text, "secret");
+  assert.is(off.json.enabled, false);
+  assert.is(device.system.proxy.config?.password, "secret");
+  for (const other of [{ address: "elsewhere" }, { port: 1 }, { username: "you" }]) {
+    assert.equal(refusal(await post({ ...basic, ...other })), [400, 10485761]);
+  }
+  assert.is((await post(PROXY)).status, 200);
+  assert.equal(refusal(await post(basic)), [400, 10485761]);
+});
+
 test("a proxy that cannot be reached yet says what it waits for", async () => {
   const state = async () => (await device.get("/net/status")).json.proxy;
   device.os.network.setUp(false);

@@ -37,10 +37,10 @@ test.after(() => device.stop());
 test("are 42, each of them known, and nothing else is", async () => {
   assert.is(OPERATIONS.length, 42);
   const { deviceRoutes } = await import("../../host-sim/device-rest/routes/index.ts");
-  const { createDebugPort } = await import("../../host-sim/device-rest/debug-port.ts");
+  const { createDebugPorts } = await import("../../host-sim/device-rest/debug-ports.ts");
   const { applications } = device.os;
-  const port = createDebugPort({ host: "127.0.0.1", port: 0, applications });
-  const routes = deviceRoutes(device.os, port);
+  const ports = { host: "127.0.0.1", outputPort: 0, gdbPort: 0 };
+  const routes = deviceRoutes(device.os, createDebugPorts({ ...ports, applications }));
   assert.equal(Object.keys(routes).sort(), [...OPERATIONS].sort());
   for (const operation of OPERATIONS) {
     const [method = "", path = ""] = operation.split(" ");

@@ -64,6 +64,8 @@ export function packRaw(manifest: string | undefined, component = ONE): Buffer {
   return Buffer.from(sealImage(writeFilesystem(files), sections, DEVELOPMENT));
 }
 
+export const OTHER_IMAGE = "6415a939-c098-48cf-8e5c-02b52a9f0ffb";
+
 /** An image of any type around any payload. */
 export function packOther(
   imageType: number,
@@ -71,7 +73,7 @@ export function packOther(
   payload: Uint8Array,
   signer = PRODUCTION,
 ): Buffer {
-  const imageId = "6415a939-c098-48cf-8e5c-02b52a9f0ffb";
+  const imageId = OTHER_IMAGE;
   return Buffer.from(
     sealImage(
       payload,

@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { osRelease } from "../../host-sim/device/system/os-release.ts";
+import { type OsRelease, osRelease } from "../../host-sim/device/system/os-release.ts";
 import { createRecovery } from "../../host-sim/device-rest/index.ts";
 import { ONE, packApp, TRUSTING } from "./packages.ts";
 import { startRest, type TestRest } from "./support.ts";
@@ -14,6 +14,7 @@ interface Context {
   rest: TestRest;
   path: string;
   recovery: ReturnType<typeof createRecovery>;
+  recovered: OsRelease[];
 }
 
 const test = suite<Context>("the boot loader's private socket");
@@ -22,7 +23,9 @@ const RELEASE = osRelease("24.06");
 test.before.each(async (context) => {
   context.rest = await startRest(TRUSTING);
   const { os, logger } = context.rest;
-  context.recovery = createRecovery({ os, logger, newest: () => RELEASE });
+  context.recovered = [];
+  const installed = (release: OsRelease) => context.recovered.push(release);
+  context.recovery = createRecovery({ os, logger, newest: () => RELEASE, installed });
   context.path = await context.recovery.start();
 });
 test.after.each(async ({ rest, recovery }) => {
@@ -85,6 +88,31 @@ test("a recovery that was cut short leaves a dark device, and the next one ends 
   assert.ok(rest.os.on);
   assert.is(rest.os.applications.find(ONE), undefined);
   await second.end();
+});
+
+test("an image may take the place of the release's; what is none leaves the device dark", async ({
+  rest,
+  path,
+  recovered,
+}) => {
+  const session = await open(path);
+  await session.ask("begin");
+  await session.ask("erase");
+  const [first, ...others] = RELEASE.components;
+  assert.ok(first);
+  const componentId = first.componentId;
+  const imageId = "6415a939-c098-48cf-8e5c-02b52a9f0ffb";
+  for (const wrong of [{ imageId: "x", bytes: 1 }, { imageId }, { imageId, bytes: "1" }]) {
+    assert.ok((await session.ask("write", { componentId, ...wrong })).error);
+  }
+  assert.equal(await session.ask("write", { componentId, imageId, bytes: 7 }), {});
+  assert.match((await session.ask("write", { componentId })).error, "is expected");
+  for (const each of others) await session.ask("write", { componentId: each.componentId });
+  assert.not.ok(rest.os.on);
+  await session.ask("reboot");
+  assert.equal(recovered[0]?.components[0], { ...first, imageId, bytes: 7 });
+  assert.equal(recovered[0]?.components.slice(1), others);
+  await session.end();
 });
 
 test("nonsense, a wrong order and a second session are refused, and nothing is erased", async ({

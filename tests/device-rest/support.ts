@@ -20,7 +20,7 @@ import { manufactureDevice } from "../../host-sim/security-service/index.ts";
 import { openMemoryStore, type Store } from "../../host-sim/store/index.ts";
 
 const authority = deviceAuthority(openMemoryStore());
-const credentials = deviceCredentials(authority, "127.0.0.1");
+export const CREDENTIALS = deviceCredentials(authority, "127.0.0.1");
 
 /** The device's CA, in PEM. */
 export const CA = authority.certificate;
@@ -79,13 +79,11 @@ export async function startRest(options: TestDeviceOptions = {}) {
   const { os, logger } = device;
   os.start();
   const server = createDeviceRestServer({
-    ...{ os, logger, host: "127.0.0.1", port: 0, credentials },
+    ...{ os, logger, host: "127.0.0.1", port: 0, credentials: CREDENTIALS },
     ...options.rest,
   });
   const { port } = await server.start();
-  const agent = new Agent({ keepAlive: true, ca: CA });
-  const call = (method: string, path: string, body?: unknown, headers = {}) =>
-    send({ port, agent, method, path, body, headers });
+  const { agent, call, close } = client(port);
   return {
     ...device,
     ...{ server, port, agent, call },
@@ -99,10 +97,21 @@ export async function startRest(options: TestDeviceOptions = {}) {
       }
     },
     async stop(): Promise<void> {
-      agent.destroy();
+      close();
       await server.stop();
       await os.stop();
     },
+  };
+}
+
+/** Sends requests to a device's REST API. */
+export function client(port: number) {
+  const agent = new Agent({ keepAlive: true, ca: CA });
+  return {
+    agent,
+    call: (method: string, path: string, body?: unknown, headers = {}) =>
+      send({ port, agent, method, path, body, headers }),
+    close: () => agent.destroy(),
   };
 }
 

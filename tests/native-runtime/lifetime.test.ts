@@ -46,4 +46,30 @@ test("the next lab on the same state starts the app again, and its storage is wh
   assert.match(stdout, /"temperature":/);
 });
 
+/** gdb lets the app go, which its debug server then no longer holds. */
+const DETACH = "gdb-multiarch -nx -batch -ex 'target remote 127.0.0.1:'$port -ex detach";
+const DEBUG = [
+  "id=$(sed -n 's/.*ComponentId.: *.\\([-0-9a-f]*\\).*/\\1/p' app_manifest.json)",
+  'start="spherule azsphere device app start --debug-mode --component-id $id"',
+  "port=$($start --output tsv --query '[0].gdbPort')",
+].join("; ");
+
+for (const [body, what, then] of [
+  ["native", "waits for a debugger", "true"],
+  ["arm", "waits for a debugger", "true"],
+  ["native", "was debugged", DETACH],
+  ["arm", "was debugged", DETACH],
+] as const) {
+  test(`takes an app along that ${what}, in the body ${body}`, async () => {
+    const before = `${DEBUG}; ${then}; ps -ww -eo args; kill -9 $PPID`;
+    const lab = launch(folder, ["exec", "--in-memory", "--body", body, "--", "sh", "-c", before]);
+    const { stdout, stderr } = await finished(lab);
+    const command = body === "native" ? "gdbserver" : "qemu-arm -g";
+    const shown = stdout.split("\n").filter((line) => line.includes(command));
+    assert.match(shown.join("\n"), `${folder}/build/native/`, `${stdout}${stderr}`);
+    assert.is(lab.signalCode, "SIGKILL");
+    while (programs().length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+}
+
 test.run();

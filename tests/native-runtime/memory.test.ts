@@ -31,6 +31,7 @@ for (const preset of ["linux-release", "arm-lab"] as const) {
     const crash = "AppCrash (exit_status=137; signal_status=9; signal_code=1; component_id=";
     const reports = device.os.system.errorReports.lines();
     assert.ok(reports.at(-1)?.startsWith(crash), reports.join("\n"));
+    assert.is(device.os.applications.memory().peakBytes, Number(bytes));
     await device.until(() => device.os.status().starts === 2);
     await device.until(() => device.log().filter((text) => text === "greedy").length === 2);
     await device.stop();

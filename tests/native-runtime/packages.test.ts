@@ -15,7 +15,7 @@ import {
   readHardwareDefinition,
 } from "../../host-sim/imagepackage/index.ts";
 import { bootableApp } from "../../host-sim/lab/boot-image.ts";
-import { packagedPrograms } from "../../host-sim/lab/native-build.ts";
+import { createPrograms } from "../../host-sim/lab/programs.ts";
 import { packageFolder } from "../../host-sim/paths.ts";
 import { compileFixture } from "../assembly/support.ts";
 import { newProject, spherule } from "../cli/support.ts";
@@ -79,7 +79,7 @@ test("package --with-binary puts binary, manifest and wasm of one build into und
 
 for (const [body, shows] of [
   ["arm", /qemu-arm .*lab-arm-lab-libraries\/programs\/[0-9a-f]{64}\/app/],
-  ["native", /lab-linux-release-package\/bin\/app/],
+  ["native", /build\/native\/packages\/[0-9a-f]{64}\/bin\/app/],
 ] as const) {
   test(`start and exec boot that package in the body ${body}`, async () => {
     const lab = ["exec", "--in-memory", "--verbose", "--body", body];
@@ -146,8 +146,8 @@ test("a program that does not say what it was made from is let be", () => {
 
 /** Installs a package of the fixture, waits for its first line, and tells how much memory it has. */
 async function installed(runsPrograms: boolean, withWasm: boolean) {
-  const packagedProgram = runsPrograms ? await packagedPrograms(folder) : undefined;
-  const device = createDevice({ ...TRUSTING, packagedProgram });
+  const programs = await createPrograms(runsPrograms ? "arm" : "wasm", folder);
+  const device = createDevice({ ...TRUSTING, packagedProgram: programs?.of });
   device.os.start();
   device.system.manufacturing.setCapabilities([11]);
   device.os.images.stage(packApp({ files: withWasm ? files : files.slice(1), fault: "exit" }));

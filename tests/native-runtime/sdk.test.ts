@@ -21,7 +21,7 @@ import {
   inspectImage,
   isArmProgram,
 } from "../../host-sim/imagepackage/index.ts";
-import { packagedPrograms } from "../../host-sim/lab/native-build.ts";
+import { packagedPrograms } from "../../host-sim/lab/programs.ts";
 import { packageFolder } from "../../host-sim/paths.ts";
 import { newProject, spherule } from "../cli/support.ts";
 import { manifest, startDevice } from "../device/support.ts";

@@ -20,7 +20,7 @@ const arm = await buildApp({
   ...{ folder: buildFolder("updates-arm"), name: "updates", app, manifest: manifest([]) },
   preset: "arm-lab",
 });
-const packagedProgram: PackagedProgram = () => arm;
+const packagedProgram: PackagedProgram = ({ program: packed }) => packed && arm;
 const program = readFileSync(arm.file);
 
 const NOTIFIED = { SystemEventNotifications: true };

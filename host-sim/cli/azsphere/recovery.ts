@@ -6,6 +6,8 @@ export interface RecoveryImage {
   readonly name: string;
   readonly componentId: string;
   readonly bytes: number;
+  /** Of an image that takes the place of the release's. */
+  readonly imageId?: string;
 }
 
 /** The boot loader of a device, over its private socket. */
@@ -15,7 +17,7 @@ export interface BootLoader {
   readonly release: string;
   begin(): Promise<void>;
   erase(): Promise<void>;
-  write(componentId: string): Promise<void>;
+  write(image: RecoveryImage): Promise<void>;
   /** @returns the device's id */
   reboot(): Promise<string>;
   close(): void;
@@ -62,8 +64,9 @@ export async function openBootLoader(path: string): Promise<BootLoader> {
     async erase() {
       await ask({ command: "erase" });
     },
-    async write(componentId) {
-      await ask({ command: "write", componentId });
+    async write({ componentId, imageId, bytes }) {
+      const other = imageId === undefined ? {} : { imageId, bytes };
+      await ask({ command: "write", componentId, ...other });
     },
     async reboot() {
       return (await ask({ command: "reboot" })).deviceId ?? "";

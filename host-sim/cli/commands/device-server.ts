@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { BODIES, type Body } from "../../lab/bodies.ts";
 import type { DeviceServer } from "../../lab/device-server.ts";
 import { liveLine } from "../live.ts";
 import { collect, wholeNumber } from "../options.ts";
@@ -10,6 +11,8 @@ interface DeviceServerCommand {
   readonly port: number;
   readonly dcsPort: number;
   readonly outputPort: number;
+  readonly gdbPort: number;
+  readonly body: Body;
   readonly certDir: string;
   readonly rebootMs: number;
   readonly state: string;
@@ -30,6 +33,12 @@ export function register(program: Command): void {
     .option("--port <port>", "a real device has 443; 0 takes any free one", port, 0)
     .option("--dcs-port <port>", "of the discovery service; tools dial 48938", port, 0)
     .option("--output-port <port>", "output of a debugged app; a real device has 2342", port, 2342)
+    .option("--gdb-port <port>", "where gdb finds a debugged app", port, 2345)
+    .addOption(
+      new Option("--body <body>", "what runs apps; programs are kept below ./build/native")
+        .choices(BODIES)
+        .default("wasm"),
+    )
     .option("--cert-dir <folder>", "gets device-ca.pem, which clients have to trust", ".")
     .option("--reboot-ms <ms>", "how long a restart takes", wholeNumber(0, LONGEST_REBOOT_MS), 2000)
     .option("--state <folder>", `where it keeps its state; "${FRESH}" keeps nothing`, FRESH)
@@ -40,10 +49,12 @@ export function register(program: Command): void {
 
 async function run(options: DeviceServerCommand): Promise<void> {
   const { startDeviceServer } = await import("../../lab/device-server.ts");
+  const { createPrograms } = await import("../../lab/programs.ts");
   const write = (line: string) => void process.stdout.write(`${line}\n`);
-  const { state, certDir, trust, ...rest } = options;
+  const { state, certDir, trust, body, ...rest } = options;
   const server = await startDeviceServer({
     ...rest,
+    programs: await createPrograms(body, resolve(".")),
     certDir: resolve(certDir),
     trust: await certificatesOf(trust),
     stateFolder: state === FRESH ? undefined : resolve(state),

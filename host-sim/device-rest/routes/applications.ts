@@ -1,8 +1,8 @@
 import type { SphereOs } from "../../device/sphere-os.ts";
 import { DeviceError, ERRORS, refuseIf } from "../../device/system/device-error.ts";
-import { type DebugPort, GDB_PORT } from "../debug-port.ts";
+import type { DebugPorts } from "../debug-ports.ts";
 import { fieldsOf } from "../fields.ts";
-import { development, type RestRequest, type Routes, unlocked } from "../request.ts";
+import { development, Later, type RestRequest, type Routes, unlocked } from "../request.ts";
 
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -14,8 +14,12 @@ export function componentOf({ parameters }: RestRequest): string {
 }
 
 /** Applications: state, start, stop, debug, storage and memory. */
-export function applicationRoutes(os: SphereOs, debugPort: DebugPort): Routes {
+export function applicationRoutes(os: SphereOs, debugPorts: DebugPorts): Routes {
   const { applications, system } = os;
+  /** Other requests need not wait for a program that is still built. */
+  const launched = (component: string, answer: () => object) =>
+    new Later(applications.launched(component).then(answer));
+  const state = (component: string) => ({ state: applications.state(component) });
 
   async function debug(component: string) {
     refuseIf(!applications.find(component), ERRORS.appNotPresent, "conflict");
@@ -25,22 +29,26 @@ export function applicationRoutes(os: SphereOs, debugPort: DebugPort): Routes {
       await applications.debug(component);
       return { state: "debugging", realTimeCore };
     }
-    const outPort = await debugPort.open(component);
+    const { gate, ...ports } = await debugPorts.open(component);
     try {
-      await applications.debug(component);
+      await applications.debug(component, gate);
     } catch (error) {
-      await debugPort.stop();
+      await debugPorts.stop();
       throw error;
     }
-    return { state: "debugging", gdbPort: GDB_PORT, outPort };
+    const { gdbPort, outPort } = ports;
+    return launched(component, () => ({ ...state(component), gdbPort, outPort }));
   }
 
   async function trigger(component: string, name: string) {
     if (name === "startDebug") return debug(component);
-    if (name === "start") await applications.start(component);
-    else if (name === "stop") await applications.stop(component);
-    else throw new DeviceError(ERRORS.unknownTrigger);
-    return { state: applications.state(component) };
+    if (name === "stop") {
+      await applications.stop(component);
+      return state(component);
+    }
+    if (name !== "start") throw new DeviceError(ERRORS.unknownTrigger);
+    await applications.start(component);
+    return launched(component, () => state(component));
   }
 
   return {

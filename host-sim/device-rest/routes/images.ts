@@ -30,7 +30,7 @@ export function imageRoutes({ applications, images, system }: SphereOs): Routes 
 
   return {
     "GET /images": unlocked(() => ({
-      is_ota_update_in_progress: false,
+      is_ota_update_in_progress: images.otaInProgress,
       has_staged_updates: images.anyStaged,
       restart_required: false,
       components: components().map((each) => shown(each, images.isStaged(each.componentId))),
@@ -42,14 +42,25 @@ export function imageRoutes({ applications, images, system }: SphereOs): Routes 
       return {};
     }),
     "POST /update/install": open(async (request) => {
-      const mode = optionalFieldsOf(request).optionalText("appControlMode") ?? "Auto";
-      if (mode !== "Auto" && mode !== "Manual") throw new DeviceError(ERRORS.invalidParameter);
-      return answer(await images.install(mode === "Auto"));
+      const fields = optionalFieldsOf(request);
+      const start = oneOf(["Auto", "Manual"], fields.optionalText("appControlMode"));
+      // The lab's own: how a real device is told is not published.
+      const mode = oneOf(["Update", "Session", "None"], fields.optionalText("capabilityMode"));
+      if (mode === "None") system.manufacturing.endSession();
+      return answer(await images.install(start === "Auto", mode === "Session"));
     }),
     "DELETE /app/image/{component}": unlocked(async (request) =>
       answer(await images.remove(componentOf(request))),
     ),
   };
+}
+
+/** The first one is meant when nothing is said. @throws DeviceError invalidParameter */
+function oneOf(choices: readonly string[], given: string | undefined): string | undefined {
+  if (given !== undefined && !choices.includes(given)) {
+    throw new DeviceError(ERRORS.invalidParameter);
+  }
+  return given ?? choices[0];
 }
 
 function shown(component: Component, staged: boolean) {

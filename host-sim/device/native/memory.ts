@@ -68,13 +68,13 @@ const sum = (mappings: readonly Mapping[]) =>
 
 /**
  * Looks at a process's memory from time to time.
- * @param exceeded is called once, with the bytes that were over the limit
+ * @param then `exceeded` is called once, with the bytes that were over the limit; `looked` at each look
  * @returns ends it
  */
 export function watchMemory(
   clock: Clock,
   measure: () => number,
-  exceeded: (bytes: number) => void,
+  then: { readonly exceeded: (bytes: number) => void; readonly looked: () => void },
 ): () => void {
   let timer: TimerHandle | undefined;
   const next = () => {
@@ -82,7 +82,8 @@ export function watchMemory(
   };
   function look(): void {
     const bytes = measure();
-    if (bytes > MEMORY_LIMIT) exceeded(bytes);
+    then.looked();
+    if (bytes > MEMORY_LIMIT) then.exceeded(bytes);
     else next();
   }
   next();

@@ -1,37 +1,45 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { type Clock, RealClock } from "../../clock/index.ts";
-import { messageOf } from "../../errors.ts";
+import { LabError, messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
-import type { AppImage, ExitStatus, NativeProgram, RunningApp } from "../app.ts";
+import type { AppImage, DebugGate, ExitStatus, NativeProgram, RunningApp } from "../app.ts";
 import type { DeviceAuth } from "../device-auth.ts";
 import type { Frame } from "../end-report.ts";
 import type { AppSession, SessionOptions } from "../session/session.ts";
 import type { MutableStorage } from "../storage.ts";
+import { type AppProcess, startApp } from "./app-process.ts";
 import { type ControlOptions, controlChannel } from "./control.ts";
+import { hasDebugServer, startDebugged } from "./debugged-process.ts";
 import { channelKind } from "./frames.ts";
 import { framesOf, isFramesLine, parseFramesLine } from "./frames-line.ts";
 import { gpioChannel } from "./gpio.ts";
 import { hubChannel } from "./hub.ts";
 import { MEMORY_LIMIT, privateBytes, watchMemory } from "./memory.ts";
 import { provisioningChannel } from "./provisioning.ts";
-import { exitStatusOf, type ProcessEnd } from "./report.ts";
-import { createOsServer, type OpenChannel, type OsServer } from "./server.ts";
+import { exitStatusOf } from "./report.ts";
+import { createOsServer, type OpenChannel } from "./server.ts";
 import { createSystemEvents, type SystemEvents } from "./sysevent.ts";
 
 export interface NativeRun {
   /** The lab's: when the operating system looks after the app. */
   readonly clock: Clock;
   readonly image: AppImage;
-  readonly program: NativeProgram;
+  /** What runs, or the build that makes it. */
+  readonly program: NativeProgram | Promise<NativeProgram>;
   /** Makes what the app may ask for, bound to this run. */
   readonly session: (events: Pick<SessionOptions, "emit" | "onTimer">) => AppSession;
   readonly storage: MutableStorage;
   readonly deviceAuth: DeviceAuth;
+  /** The app's. */
   readonly logger: Logger;
+  /** The operating system's. */
+  readonly systemLogger: Logger;
+  /** Lets debuggers in; the app waits for one before it begins. */
+  readonly debugGate?: DebugGate;
+  /** Each time that the operating system has looked at the app's memory. */
+  readonly onMemory: () => void;
   /** Once, when the process has ended and all it had sent is taken. */
   readonly onExit: (status: ExitStatus) => void;
 }
@@ -39,6 +47,7 @@ export interface NativeRun {
 /** How long an app may take to end after SIGTERM. */
 const PATIENCE_MS = 10_000;
 const CANNOT_START = 127;
+const NOT_STARTED: ExitStatus = { code: 0, report: [] };
 /** What a sanitizer finds must not look like an exit code of the app's own. */
 const SANITIZERS = {
   ASAN_OPTIONS: "abort_on_error=1:exitcode=99",
@@ -62,42 +71,54 @@ export function runNative(run: NativeRun): RunningApp {
   });
   // The computer's time, not the lab's: so long the process really gets.
   const patience = new RealClock();
-  let child: ChildProcess | undefined;
+  let started: { readonly process: AppProcess; readonly program: NativeProgram } | undefined;
   let stopping = false;
   let finished = false;
   let reason: string | undefined;
   let peak = 0;
+  let stop = () => {};
+  const stopped = new Promise<undefined>((resolve) => {
+    stop = () => resolve(undefined);
+  });
+  const ready = Promise.race([run.program, stopped]).then(() => {});
+  // Whoever waits for it is told; `ended` tells the others.
+  ready.catch(() => {});
   function measure(): number {
-    const bytes = finished ? 0 : privateBytes(child?.pid, run.program);
+    if (finished || !started) return 0;
+    const bytes = privateBytes(started.process.id, started.program);
     peak = Math.max(peak, bytes);
     return bytes;
   }
 
-  function limitMemory(process: ChildProcess): () => void {
-    if (run.program.sanitized) return () => {};
-    return watchMemory(run.clock, measure, (bytes) => {
+  function limitMemory({ program, process }: NonNullable<typeof started>): () => void {
+    // Breakpoints of gdbserver make pages of the code private, which are none of the app's.
+    if (program.sanitized || (run.debugGate && !program.emulator)) return () => {};
+    const exceeded = (bytes: number) => {
       reason = `its private memory of ${bytes} bytes is over the limit of ${MEMORY_LIMIT}`;
-      process.kill("SIGKILL");
-    });
+      process.kill();
+    };
+    return watchMemory(run.clock, measure, { exceeded, looked: run.onMemory });
   }
 
-  const ended = server
-    .start()
-    .then(() => {
-      if (stopping) return { code: 0, report: [] };
-      child = start(run, folder);
-      const unwatch = limitMemory(child);
-      return waitFor(child, server)
-        .finally(unwatch)
-        .then(async (end) => {
-          const frames = await namedFrames(lines, run.program.file);
-          return exitStatusOf({ ...end, lines, reason }, run.image.sourceMap, frames);
-        });
-    })
-    .catch((error) => ({
-      code: CANNOT_START,
-      report: [`the app's process cannot be started: ${messageOf(error)}`],
-    }))
+  async function live(): Promise<ExitStatus> {
+    await server.start();
+    if (run.program instanceof Promise) run.systemLogger.info("the app's program is being built");
+    const program = await Promise.race([run.program, stopped]);
+    if (!program || stopping) return NOT_STARTED;
+    started = { program, process: start(run, program, folder) };
+    const unwatch = limitMemory(started);
+    const end = await started.process.ended.finally(unwatch);
+    finished = true;
+    await server.drained();
+    const frames = await namedFrames(lines, program.file);
+    const status = exitStatusOf({ ...end, lines, reason }, run.image.sourceMap, frames);
+    // What a debugger holds cannot end in good order either.
+    const byDebugger = end.byDebugger || (stopping && run.debugGate);
+    return byDebugger ? { ...status, report: [], next: "debugger" } : status;
+  }
+
+  const ended = live()
+    .catch(notStarted)
     .then(async (status) => {
       finished = true;
       await server.stop();
@@ -110,10 +131,12 @@ export function runNative(run: NativeRun): RunningApp {
     get memoryBytes() {
       return measure();
     },
+    ready,
     async terminate() {
       stopping = true;
-      child?.kill("SIGTERM");
-      const timer = patience.setTimer(PATIENCE_MS, () => child?.kill("SIGKILL"));
+      stop();
+      started?.process.terminate();
+      const timer = patience.setTimer(PATIENCE_MS, () => started?.process.kill());
       await ended;
       patience.clearTimer(timer);
     },
@@ -123,6 +146,16 @@ export function runNative(run: NativeRun): RunningApp {
 async function namedFrames(lines: readonly string[], file: string): Promise<readonly Frame[]> {
   const line = parseFramesLine(lines.findLast(isFramesLine) ?? "");
   return line ? framesOf(line, file) : [];
+}
+
+/** A program that cannot be built will not be there after a pause either. */
+function notStarted(error: unknown): ExitStatus {
+  if (error instanceof LabError) {
+    const report = [`the app's program cannot be made: ${error.message}`, error.hint];
+    return { code: CANNOT_START, report, next: "nothing" };
+  }
+  const report = [`the app's process cannot be started: ${messageOf(error)}`];
+  return { code: CANNOT_START, report };
 }
 
 interface Channels {
@@ -152,39 +185,26 @@ function channelsOf(run: Channels, mutableFile: string): ReadonlyMap<number, Ope
   ]);
 }
 
-/** Nothing of the lab's environment goes to the app: on the device there is none. */
-function start({ image, program, logger }: NativeRun, folder: string): ChildProcess {
+function start(run: NativeRun, program: NativeProgram, folder: string): AppProcess {
   const own = {
     SPHERULE_OS_SOCKET: join(folder, "os"),
     SPHERULE_IMAGE_PACKAGE: dirname(program.file),
     LD_LIBRARY_PATH: program.libraries,
   };
-  const [command = program.file, ...before] = program.emulator?.(program.file, own) ?? [
-    program.file,
-  ];
-  const child = spawn(command, [...before, ...image.manifest.CmdArgs], {
-    env: program.emulator ? {} : { ...own, ...SANITIZERS },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  // A lab that ends in a hurry leaves no process behind.
-  const kill = () => void child.kill("SIGKILL");
-  process.once("exit", kill);
-  child.once("close", () => process.removeListener("exit", kill));
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on("line", (line) => logger.warn(line));
+  const { logger, systemLogger, debugGate: gate } = run;
+  const options = {
+    program,
+    args: run.image.manifest.CmdArgs,
+    environment: program.emulator ? own : { ...own, ...SANITIZERS },
+    onLine: (line: string) => logger.warn(line),
+  };
+  if (gate && (program.emulator || hasDebugServer())) {
+    systemLogger.info("the app waits for a debugger");
+    return startDebugged({ ...options, folder, gate });
   }
-  return child;
-}
-
-function waitFor(
-  child: ChildProcess,
-  server: OsServer,
-): Promise<Omit<ProcessEnd, "lines" | "reason">> {
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", async (code, signal) => {
-      await server.drained();
-      resolve({ code, signal, signalNumber: signal ? constants.signals[signal] : 0 });
-    });
-  });
+  if (gate) {
+    gate.refuse();
+    systemLogger.warn("gdbserver is not installed, so the app runs without a debugger");
+  }
+  return startApp(options);
 }

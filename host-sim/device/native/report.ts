@@ -1,17 +1,16 @@
 import type { ExitStatus } from "../app.ts";
 import { endReport, type Frame } from "../end-report.ts";
 import { placesOf, TRAP_NAMES, unmappedPlace } from "../places.ts";
+import type { AppEnd } from "./app-process.ts";
 import { isFramesLine } from "./frames-line.ts";
 
 const NEEDS_NEWER_ABI = 80;
 const FIRST_RUNTIME_CODE = 64;
+const ABORTED = 65;
 /** A process that a signal ended has no code; shells show it so. */
 const SIGNALLED = 128;
 
-export interface ProcessEnd {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly signalNumber: number;
+export interface ProcessEnd extends AppEnd {
   /** The lines `[trap] …`, `[abort] …` and `[frames] …` of the run. */
   readonly lines: readonly string[];
   /** Why the operating system ended it, if it did. */
@@ -32,9 +31,10 @@ export function exitStatusOf(
     const why = end.reason === undefined ? "" : `: ${end.reason}`;
     return { code, report: [`the app's process was ended by ${end.signal}${why}`] };
   }
-  const { code } = end;
-  if (code < FIRST_RUNTIME_CODE) return { code, report: [] };
   const line = end.lines.findLast((each) => !isFramesLine(each)) ?? "";
+  // Of an app that a debugger had let go, only its last line tells that it failed.
+  const code = end.code === 0 ? codeOf(line) : end.code;
+  if (code < FIRST_RUNTIME_CODE) return { code, report: [] };
   const stop = trapOf(line, sourceMap) ?? abortOf(line) ?? { what: otherOf(code) };
   return { code, report: endReport(code, stop.what, stop.place, stop.place ? frames : []) };
 }
@@ -42,6 +42,12 @@ export function exitStatusOf(
 interface Stop {
   readonly what: string;
   readonly place?: string;
+}
+
+function codeOf(line: string): number {
+  const trap = /^\[trap\] (\d+) /.exec(line)?.[1];
+  if (trap !== undefined) return Number(trap);
+  return line.startsWith("[abort] ") ? ABORTED : 0;
 }
 
 function trapOf(line: string, sourceMap: string | undefined): Stop | undefined {

@@ -4,6 +4,7 @@
  */
 export const ERRORS = {
   permission: 13,
+  cannotExecute: 1_048_591,
   developmentNotEnabled: 1_048_596,
   pinsInUse: 1_048_601,
   manifestMissing: 2_097_177,
@@ -12,6 +13,7 @@ export const ERRORS = {
   notAPackage: 7_340_050,
   installFailed: 7_340_056,
   imagePermission: 7_340_069,
+  otaInProgress: 7_340_071,
   invalidComponentId: 7_340_079,
   invalidParameter: 10_485_761,
   busy: 10_485_765,

@@ -24,7 +24,10 @@ export function createManufacturing(store: Store, initial: ManufacturingOptions)
   const state = kept<ManufacturingState>(store, "manufacturing-state", () => initial.state);
   const capabilities = kept<readonly number[]>(store, "capabilities", () => initial.capabilities);
   const debugServer = kept(store, "debug-server", () => true);
-  const has = (capability: number) => capabilities.value.includes(capability);
+  /** Of a session, which ends with a restart. */
+  let session: readonly number[] | undefined;
+  const current = () => session ?? capabilities.value;
+  const has = (capability: number) => current().includes(capability);
 
   return {
     get state(): ManufacturingState {
@@ -37,21 +40,29 @@ export function createManufacturing(store: Store, initial: ManufacturingOptions)
       state.set(next as ManufacturingState);
     },
     get capabilities(): readonly number[] {
-      return capabilities.value;
+      return current();
     },
     /** As a capability image does; enabling development brings the debug server along. */
     setCapabilities(next: readonly number[]): void {
-      const known = Object.values<number>(CAPABILITIES);
-      refuseIf(!next.every((number) => known.includes(number)), ERRORS.invalidParameter);
-      capabilities.set([...new Set(next)].sort((a, b) => a - b));
+      capabilities.set(checked(next));
+      session = undefined;
       if (has(CAPABILITIES.appDevelopment)) debugServer.set(true);
+    },
+    /** The same until the next restart. */
+    beginSession(next: readonly number[]): void {
+      session = checked(next);
+      if (has(CAPABILITIES.appDevelopment)) debugServer.set(true);
+    },
+    /** What the device may do without a session counts again. */
+    endSession(): void {
+      session = undefined;
     },
     get mayDevelop(): boolean {
       return has(CAPABILITIES.appDevelopment);
     },
     /** Nothing that changes the device is let through. */
     get locked(): boolean {
-      return state.value === "DeviceComplete" && capabilities.value.length === 0;
+      return state.value === "DeviceComplete" && current().length === 0;
     },
     get debugServer(): boolean {
       return debugServer.value;
@@ -62,4 +73,11 @@ export function createManufacturing(store: Store, initial: ManufacturingOptions)
       if (!has(CAPABILITIES.appDevelopment)) throw new DeviceError(ERRORS.developmentNotEnabled);
     },
   };
+}
+
+/** @throws DeviceError invalidParameter */
+function checked(capabilities: readonly number[]): readonly number[] {
+  const known = Object.values<number>(CAPABILITIES);
+  refuseIf(!capabilities.every((number) => known.includes(number)), ERRORS.invalidParameter);
+  return [...new Set(capabilities)].sort((a, b) => a - b);
 }

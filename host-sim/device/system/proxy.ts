@@ -29,9 +29,12 @@ export function createProxy(store: Store) {
     get config(): ProxyConfig | undefined {
       return config.value ?? undefined;
     },
-    /** @throws DeviceError invalidParameter */
+    /**
+     * Without a password that of the same user at the same proxy stays, because nobody can read it.
+     * @throws DeviceError invalidParameter
+     */
     set(next: ProxyConfig): void {
-      config.set(checked(next));
+      config.set(checked(withPassword(next, config.value)));
     },
     clear: (): void => config.set(null),
     state(online: boolean): ProxyState {
@@ -40,6 +43,15 @@ export function createProxy(store: Store) {
       return isIPv4(config.value.address) ? "enabled" : "resolvingProxyName";
     },
   };
+}
+
+function withPassword(next: ProxyConfig, before: ProxyConfig | null): ProxyConfig {
+  const same =
+    before?.authenticationType === next.authenticationType &&
+    before.address === next.address &&
+    before.port === next.port &&
+    before.username === next.username;
+  return same && next.password === undefined ? { ...next, password: before.password } : next;
 }
 
 function checked(config: ProxyConfig): ProxyConfig {

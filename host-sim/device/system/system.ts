@@ -62,6 +62,7 @@ export function createDeviceSystem(options: SystemOptions) {
   const errorReports = createErrorReports(store);
   const newest = osRelease(OS_VERSIONS.at(-1) ?? "");
   const release = options.release ?? (() => newest);
+  const manufacturing = createManufacturing(store, options.manufacturing ?? READY_FOR_DEVELOPMENT);
   let boots = 0;
 
   return {
@@ -69,7 +70,7 @@ export function createDeviceSystem(options: SystemOptions) {
     /** The authentication server of the made-up company. */
     radius,
     ...{ air, enterprise, certificates, wifi, interfaces, timeSync, log, errorReports, release },
-    manufacturing: createManufacturing(store, options.manufacturing ?? READY_FOR_DEVELOPMENT),
+    manufacturing,
     proxy: createProxy(store),
     /** What makes `Networking_IsNetworkingReady` true. */
     link: createLink(),
@@ -90,6 +91,7 @@ export function createDeviceSystem(options: SystemOptions) {
     shutDown(): void {
       wifi.setRadio(false);
       timeSync.forget();
+      manufacturing.endSession();
       log.save();
     },
   };

@@ -6,16 +6,19 @@ import { createUpdateEvents } from "./events.ts";
 import type { ImageStore, StoredImage } from "./image-store.ts";
 import { appOf } from "./package.ts";
 import type { ServiceClient } from "./service-client.ts";
-import { createUpdater, type UpdaterOptions } from "./updater.ts";
+import { createUpdater, type Phase, type UpdaterOptions } from "./updater.ts";
 
 export interface UpdatingDeviceOptions
-  extends Omit<SphereOsOptions, "updates" | "onAppEnd">,
+  extends Omit<SphereOsOptions, "updates" | "onAppEnd" | "otaInProgress">,
     Pick<UpdaterOptions, "checkEveryMs" | "appsToo"> {
   readonly client: ServiceClient;
   readonly trusted: TrustStore;
   /** The device's flash. */
   readonly flash: ImageStore;
 }
+
+/** A deferred update waits for its app, and lets others pass. */
+const UNDER_WAY: readonly Phase[] = ["downloading", "pending", "installing"];
 
 export type UpdatingDevice = ReturnType<typeof createUpdatingDevice>;
 
@@ -26,6 +29,7 @@ export function createUpdatingDevice(options: UpdatingDeviceOptions) {
   const os = createSphereOs({
     ...options,
     updates: events,
+    otaInProgress: () => UNDER_WAY.includes(updater.status().phase),
     onAppEnd: (name, { code }) => {
       if (code !== 0) {
         const description = `${name} ended with exit code ${code}`;

@@ -35,9 +35,10 @@ export function runWasm({ image, session, onExit }: WasmRun): RunningApp {
 
   function end(status: ExitStatus): void {
     if (!app) return;
+    const memoryBytes = app.memory.buffer.byteLength;
     app = undefined;
     queue.length = 0;
-    onExit(status);
+    onExit({ ...status, memoryBytes });
   }
 
   /** Runs one event to its end; what comes meanwhile waits. Garbage goes while nothing runs. */

@@ -1,8 +1,7 @@
 import { readBytes } from "../../../lab/package-app.ts";
-import { capabilityImage, findDevice } from "../cloud.ts";
-import { type Device, deviceIdOf } from "../device.ts";
-import { notFound, usage } from "../errors.ts";
-import { type Context, type Entry, optional, text } from "../table.ts";
+import type { Device } from "../device.ts";
+import { usage } from "../errors.ts";
+import { type Entry, optional, text } from "../table.ts";
 import { install } from "./sideload.ts";
 
 const NAMES: Readonly<Record<number, string>> = {
@@ -14,17 +13,6 @@ const NAMES: Readonly<Record<number, string>> = {
 export async function capabilitiesOf(device: Device): Promise<readonly number[]> {
   const path = "/device/capabilities";
   return (await device.get<{ device_capabilities: number[] }>(path)).device_capabilities;
-}
-
-/** Signed by the service of the tenant that has the device. @throws LabError azsphere-not-found */
-async function emptyCapability(context: Context, device: Device): Promise<Uint8Array> {
-  const arm = await context.arm();
-  const deviceId = await deviceIdOf(device);
-  for (const catalog of await arm.catalogs()) {
-    const claimed = await findDevice(arm, catalog, deviceId);
-    if (claimed) return capabilityImage(arm, claimed, []);
-  }
-  throw notFound("The device is not claimed.", "Type `azsphere device claim`.");
 }
 
 export const capabilityEntries: readonly Entry[] = [
@@ -55,10 +43,10 @@ export const capabilityEntries: readonly Entry[] = [
   },
   {
     words: "device capability apply",
-    summary: "begin or end a servicing session with the attached device",
+    summary: "begin or end a servicing session with the attached device, until it restarts",
     options: {
-      "--capability-file <file>": "for this device, downloaded",
-      "-n, --none": "take all capabilities away",
+      "--capability-file --capabilityfile <file>": "for this device, downloaded",
+      "-n, --none": "end the session",
     },
     needs: ["device"],
     examples: ["--capability-file servicing.cap", "--none"],
@@ -69,12 +57,16 @@ export const capabilityEntries: readonly Entry[] = [
       }
       const bytes = file === undefined ? undefined : readBytes(file);
       const device = await context.device(given);
-      await install(device, bytes ?? (await emptyCapability(context, device)));
+      if (bytes === undefined) {
+        await device.send("POST", "/update/install", { capabilityMode: "None" });
+        return { text: "The servicing session has ended." };
+      }
+      await install(device, bytes, { capabilityMode: "Session" });
       return {
-        text:
-          bytes === undefined
-            ? "The servicing session has ended: the device has no capabilities."
-            : "Successfully applied the device capability configuration.",
+        text: [
+          "Successfully applied the device capability configuration.",
+          "It counts until the device restarts.",
+        ],
       };
     },
   },

@@ -194,27 +194,19 @@ const proxyText = (proxy: Proxy) =>
         ["No proxy addresses", proxy.noProxyAddresses?.join(", ")],
       ]);
 
-/** Nobody but the device knows the password, so it has to come again with a change. */
 const toggled = (verb: "enable" | "disable", enabled: boolean): Entry => ({
   words: `device network proxy ${verb}`,
   summary: `${verb} the proxy of the attached device`,
-  options: { "--password <password>": "again, for a proxy with basic authentication" },
   needs: ["device"],
   examples: [""],
   async run(context, given) {
     const device = await context.device(given);
     const proxy = await device.get<Proxy>(PROXY);
-    const password = optional(given, "password");
     if (proxy.address === undefined) {
       throw usage("No proxy is configured.", "Type `device network proxy apply` first.");
     }
-    if (proxy.authenticationType === "basic" && password === undefined) {
-      throw usage(
-        "The proxy asks for a password, which the device does not give out.",
-        `Type \`device network proxy ${verb} --password PASSWORD\`.`,
-      );
-    }
-    await device.send("POST", PROXY, { ...proxy, enabled, password });
+    // The device knows the password, and nobody else.
+    await device.send("POST", PROXY, { ...proxy, enabled });
     return { text: `Successfully ${verb}d the proxy.` };
   },
 });

@@ -1,20 +1,73 @@
-import { LabError } from "../../../errors.ts";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { LabError, messageOf } from "../../../errors.ts";
 import { readBytes } from "../../../lab/package-app.ts";
 import { connect } from "../device.ts";
-import { type BootLoader, openBootLoader } from "../recovery.ts";
+import { usage } from "../errors.ts";
+import { type BootLoader, openBootLoader, type RecoveryImage } from "../recovery.ts";
 import { type Context, type Entry, type Given, optional } from "../table.ts";
 import { waitForRestart } from "./attached.ts";
 import { install } from "./sideload.ts";
 
+/**
+ * Images of a folder by their components; what is none is left out.
+ * @throws LabError file-unreadable, azsphere-usage when there is no image
+ */
+async function imagesIn(folder: string): Promise<ReadonlyMap<string, RecoveryImage>> {
+  const { readImage } = await import("../../../imagepackage/index.ts");
+  const found = new Map<string, RecoveryImage>();
+  for (const name of filesIn(folder)) {
+    try {
+      const image = readImage(readBytes(join(folder, name)));
+      const { componentId, imageId, size: bytes } = image;
+      found.set(componentId, { name: image.name, componentId, imageId, bytes });
+    } catch (error) {
+      if (!(error instanceof LabError)) throw error;
+    }
+  }
+  if (found.size > 0) return found;
+  throw usage(`There is no image in ${folder}.`, "Name the folder with the recovery images.");
+}
+
+function filesIn(folder: string): string[] {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+  } catch (error) {
+    throw new LabError(
+      "file-unreadable",
+      `${folder} cannot be read: ${messageOf(error)}.`,
+      "Check the name and the permissions.",
+    );
+  }
+}
+
+/** The release's images, some with others in their place. @throws LabError azsphere-usage */
+function chosen(
+  { images }: BootLoader,
+  others: ReadonlyMap<string, RecoveryImage> | undefined,
+): readonly RecoveryImage[] {
+  if (others === undefined) return images;
+  const all = images.map((image) => others.get(image.componentId) ?? image);
+  if (all.some(({ imageId }) => imageId !== undefined)) return all;
+  throw usage(
+    "None of the images in the folder is a part of the device's operating system.",
+    "Applications come with `device sideload deploy`.",
+  );
+}
+
 /** Tells what goes on; without a progress display each image has a line of its own. */
-async function sendImages(context: Context, loader: BootLoader): Promise<void> {
-  const { images } = loader;
+async function sendImages(
+  context: Context,
+  loader: BootLoader,
+  images: readonly RecoveryImage[],
+): Promise<void> {
   const total = images.reduce((sum, { bytes }) => sum + bytes, 0);
   context.say(`Sending ${images.length} images. (${total} bytes to send)`);
   let left = total;
-  for (const [index, { componentId, bytes }] of images.entries()) {
-    await loader.write(componentId);
-    left -= bytes;
+  for (const [index, image] of images.entries()) {
+    await loader.write(image);
+    left -= image.bytes;
     context.say(
       `Sent ${index + 1} of ${images.length} images. (${left} of ${total} bytes remaining)`,
     );
@@ -24,6 +77,8 @@ async function sendImages(context: Context, loader: BootLoader): Promise<void> {
 async function recover(context: Context, given: Given) {
   const capability = optional(given, "capability");
   const bytes = capability === undefined ? undefined : readBytes(capability);
+  const folder = optional(given, "images");
+  const others = folder === undefined ? undefined : await imagesIn(folder);
   const device = await context.device(given);
   if (device.recovery === undefined) {
     throw new LabError(
@@ -34,21 +89,21 @@ async function recover(context: Context, given: Given) {
   }
   const loader = await openBootLoader(device.recovery);
   try {
-    context.say("Downloading recovery images...");
+    if (!others) context.say("Downloading recovery images...");
     await loader.begin();
-    context.say("Download complete.");
+    const images = chosen(loader, others);
+    if (!others) context.say("Download complete.");
     context.say("Starting device recovery. Please note that this may take up to 10 minutes.");
     context.say("Board found. Sending recovery bootloader.");
     context.say("Erasing flash.");
     await loader.erase();
-    await sendImages(context, loader);
+    await sendImages(context, loader, images);
     context.say("Finished writing images; rebooting board.");
     const deviceId = await loader.reboot();
     await waitForRestart(device);
     if (bytes) await install(connect(device), bytes);
-    const { release, images } = loader;
     return {
-      value: { deviceId, osVersion: release, images: images.length },
+      value: { deviceId, osVersion: loader.release, images: images.length },
       text: [`Device ID: ${deviceId}`, "Device recovered successfully."],
     };
   } finally {
@@ -62,9 +117,12 @@ export const recoverEntries: readonly Entry[] = [
     aliases: ["device recovery"],
     summary:
       "put the newest operating system on the device; applications, Wi-Fi and certificates go",
-    options: { "--capability <file>": "apply this capability file afterwards" },
+    options: {
+      "--images <folder>": "images that take the place of the newest release's",
+      "--capability <file>": "apply this capability file afterwards",
+    },
     needs: ["device"],
-    examples: ["", "--device 1"],
+    examples: ["", "--device 1", "--images recovery"],
     run: recover,
   },
 ];
