@@ -31,8 +31,21 @@ export class SocketStream extends Duplex {
     this.#socket.write(chunk, done);
   }
 
+  /** What TLS makes of one turn in several parts leaves in one system call. */
+  override _writev(parts: readonly { readonly chunk: Buffer }[], done: Done): void {
+    const socket = this.#socket;
+    const last = parts.length - 1;
+    socket.cork();
+    parts.forEach(({ chunk }, index) => {
+      if (index === last) socket.write(chunk, done);
+      else socket.write(chunk);
+    });
+    socket.uncork();
+  }
+
   override _final(done: Done): void {
-    this.#socket.end(() => done());
+    if (this.#socket.destroyed) done();
+    else this.#socket.end(() => done());
   }
 
   override _destroy(error: Error | null, done: Done): void {
