@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { allEntries } from "../../host-sim/cli/azsphere/entries/index.ts";
+import { splitWords } from "../../host-sim/cli/azsphere/words.ts";
 import { createSigner } from "../../host-sim/imagepackage/index.ts";
 import { startDeviceServer } from "../../host-sim/lab/device-server.ts";
 import { readBytes } from "../../host-sim/lab/package-app.ts";
 import { developmentKey } from "../../host-sim/lab/signing-key.ts";
 import { capabilityImage, ONE, packApp } from "../device-rest/packages.ts";
-import { createTool, splitWords, temporaryFolder } from "./support.ts";
+import { createTool, temporaryFolder } from "./support.ts";
 
 const test = suite("every command for an attached device, in both grammars");
 const { folder, remove } = temporaryFolder();

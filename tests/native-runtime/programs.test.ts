@@ -13,7 +13,9 @@ import { type AppRequest, ONE, packApp, TRUSTING, TWO, WASM } from "../device-re
 import { refusal, startRest } from "../device-rest/support.ts";
 import { deployApp, FIELD_TEST, makeDevice } from "../security-service/device.ts";
 import { COMPONENT, startService } from "../security-service/support.ts";
+import { lineIn } from "./support.ts";
 
+const FAULTS = "tests/fixtures/assembly/faults.ts";
 const test = suite("programs for this computer, made from installed packages");
 const folder = mkdtempSync(join(tmpdir(), "spherule programs-"));
 test.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -203,19 +205,17 @@ test("the project's own source map tells debuggers the lines, if it is of the sa
   const { device, deploy, trigger } = await startDevice(programs);
   await deploy({ fault: "stack" }, "Manual");
   const { gdbPort } = (await trigger("startDebug")).json;
+  const line = lineIn(FAULTS, "deep(level + 1)");
   const commands = [
     `target remote 127.0.0.1:${gdbPort}`,
-    "break faults.ts:47",
+    `break faults.ts:${line}`,
     "continue",
     "continue 2",
   ];
   const args = ["set sysroot /", ...commands, "backtrace"].flatMap((command) => ["-ex", command]);
   // gdb asks the debug server for the program, whose path has a space in it.
   const gdb = promisify(execFile)("gdb-multiarch", ["-nx", "-batch", ...args]);
-  assert.match(
-    (await gdb).stdout,
-    /faults_deep \(l0=\d+\) at tests\/fixtures\/assembly\/faults\.ts:47/,
-  );
+  assert.match((await gdb).stdout, new RegExp(`faults_deep \\(l0=\\d+\\) at ${FAULTS}:${line}\\n`));
   await device.stop();
   assert.equal(processes(project), []);
 });

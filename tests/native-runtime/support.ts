@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CompiledApp } from "../../host-sim/compiler/compile.ts";
 import type { NativeProgram } from "../../host-sim/device/app.ts";
@@ -101,4 +101,10 @@ export function runScenario(
       resolve({ code, lines: stdout.split("\n").filter((line) => line !== ""), stderr }),
     );
   });
+}
+
+/** The number of the line of a file that has this text. */
+export function lineIn(file: string, text: string): number {
+  const lines = readFileSync(file, "utf8").split("\n");
+  return lines.findIndex((line) => line.includes(text)) + 1;
 }
