@@ -33,7 +33,7 @@ export function createMqttServer(accept: Acceptor, options: MqttServerOptions): 
     host,
     port,
     create() {
-      const server = createServer();
+      const server = createServer({ allowHalfOpen: true });
       acceptOn(server, accept, options);
       if (onListening) server.once("listening", () => onListening(server));
       return server;
@@ -63,6 +63,7 @@ function shakeHands(
 ): void {
   const address = addressOf(socket);
   const secure = new TLSSocket(new SocketStream(socket), tls);
+  secure.on("end", () => secure.end());
   const patience = transportClock.setTimer(HANDSHAKE_WITHIN_MS, () =>
     secure.destroy(new Error("it took too long")),
   );

@@ -12,7 +12,8 @@ export class SocketStream extends Duplex {
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
-    super({ allowHalfOpen: false });
+    // TLS says goodbye in its own way after the other end has; it has to be let out.
+    super({ allowHalfOpen: true });
     this.#socket = socket;
     socket.on("data", (chunk) => {
       if (!this.push(chunk)) socket.pause();
