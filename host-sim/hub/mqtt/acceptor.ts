@@ -72,7 +72,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     const { stream: socket, address } = peer;
     const connection = new MqttConnection({
       ...{ hub, socket, address, device, modelId, scope, validUntil, session, transportClock },
-      connect: packet,
+      ...{ keepAlive: packet.keepalive ?? 0, will: packet.will },
     });
     const id = idOf(device);
     hub.connections.add(id, connection);

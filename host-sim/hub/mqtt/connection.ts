@@ -32,7 +32,9 @@ export interface Accepted {
   /** Whose key let the device in. */
   readonly scope: AuthScope;
   readonly session: Session;
-  readonly connect: IConnectPacket;
+  /** Seconds, as the CONNECT has them. */
+  readonly keepAlive: number;
+  readonly will: IConnectPacket["will"];
   /** When the device's token ends, in milliseconds since the epoch. */
   readonly validUntil: number | undefined;
   /** Real time: keep-alive is about the socket, and the lab's clock may leap over hours. */
@@ -68,8 +70,7 @@ export class MqttConnection implements OwnConnection {
     this.sender = senderOf(accepted.device, accepted.modelId, accepted.scope);
     this.subscriptions = accepted.session.subscriptions;
     this.#since = new Date(accepted.hub.clock.now()).toISOString();
-    const { keepalive = 0 } = accepted.connect;
-    this.#silence = watchSilence(accepted.transportClock, keepalive, (seconds) =>
+    this.#silence = watchSilence(accepted.transportClock, accepted.keepAlive, (seconds) =>
       this.refuse("keep-alive", `Nothing came for ${seconds} s.`),
     );
     const { validUntil, hub } = accepted;
@@ -275,7 +276,7 @@ export class MqttConnection implements OwnConnection {
   }
 
   #sendWill(): void {
-    const { will } = this.#accepted.connect;
+    const { will } = this.#accepted;
     const publication = will && parsePublication(will.topic, this.device);
     if (publication?.kind !== "telemetry") return;
     const more = { "iothub-MessageType": "Will" };

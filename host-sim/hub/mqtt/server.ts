@@ -67,7 +67,7 @@ function shakeHands(
   const patience = transportClock.setTimer(HANDSHAKE_WITHIN_MS, () =>
     secure.destroy(new Error("it took too long")),
   );
-  let problem = new Error("the client hung up");
+  let problem: Error | undefined;
   const onError = (error: Error) => {
     problem = error;
   };
