@@ -85,6 +85,8 @@ export async function acknowledgementTimes(file: string, port: number, rate: num
   const { target, devices } = load(file, port, CLIENTS);
   const sockets = await dialAll(target, devices);
   const times: number[] = [];
+  /** How many came while this process and the broker grew warm. */
+  let early = 0;
   const senders = sockets.map((socket, number) => {
     const { publish } = devices[number] as ReadyDevice;
     const at = packetIdAt(publish);
@@ -105,15 +107,16 @@ export async function acknowledgementTimes(file: string, port: number, rate: num
   });
   const started = performance.now();
   let sent = 0;
-  while (performance.now() - started < MEASURE_MS) {
+  while (performance.now() - started < WARM_UP_MS + MEASURE_MS) {
+    if (performance.now() - started < WARM_UP_MS) early = times.length;
     const due = Math.floor(((performance.now() - started) * rate) / 1000);
     for (; sent < due; sent++) senders[sent % senders.length]?.();
     await pause(TICK_MS);
   }
   while (times.length < sent) await pause(TICK_MS);
   for (const socket of sockets) socket.destroy();
-  times.sort((a, b) => a - b);
-  const at = (share: number) => times[Math.floor((times.length - 1) * share)] as number;
+  const measured = times.slice(early).sort((a, b) => a - b);
+  const at = (share: number) => measured[Math.floor((measured.length - 1) * share)] as number;
   return { p50: at(0.5), p99: at(0.99), sent };
 }
 
