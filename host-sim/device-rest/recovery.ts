@@ -50,6 +50,10 @@ export function createRecovery(options: RecoveryOptions) {
       mine = true;
       return mine;
     };
+    const leave = () => {
+      if (mine) busy = false;
+      mine = false;
+    };
     let turn: Promise<unknown> = Promise.resolve();
     createInterface({ input: socket }).on("line", (line) => {
       turn = turn.then(async () => {
@@ -60,9 +64,11 @@ export function createRecovery(options: RecoveryOptions) {
       });
     });
     socket.on("error", () => socket.destroy());
+    // With the end already: who ended and then connects again must find the boot loader free.
+    socket.on("end", leave);
     socket.on("close", () => {
       sockets.delete(socket);
-      if (mine) busy = false;
+      leave();
     });
   }
 

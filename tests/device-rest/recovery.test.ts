@@ -46,8 +46,8 @@ async function open(path: string) {
       return this.raw(JSON.stringify({ command, ...more }));
     },
     async end() {
-      socket.destroy();
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      socket.end();
+      await once(socket, "close");
     },
   };
 }
