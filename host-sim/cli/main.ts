@@ -1,11 +1,13 @@
 import { Command, CommanderError } from "commander";
-import { LabError, messageOf } from "../errors.ts";
+import { LabError, messageOf, systemErrorCode } from "../errors.ts";
 import { packageVersion } from "../paths.ts";
 import { runTool } from "./commands/azsphere.ts";
 import { nouns } from "./commands/index.ts";
 
 /** Runs one command line; sets the exit code and never throws for a mistake of the user. */
 export async function main(args: readonly string[]): Promise<void> {
+  // What goes wrong beside the command, such as a write of the store when the disk is full.
+  process.on("uncaughtException", (error) => process.exit(report(error)));
   const program = createProgram();
   try {
     const code = await runTool(args);
@@ -41,16 +43,34 @@ function inheritExits(command: Command): void {
   }
 }
 
+const MAKE_ROOM = "Make room on the disk and run it again.";
+const NOT_ALLOWED = "Choose another place, or give your user the right to write there.";
+/** What the operating system may refuse to anyone, and what to do about it. */
+const SYSTEM_HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: MAKE_ROOM,
+  EDQUOT: MAKE_ROOM,
+  EFBIG: MAKE_ROOM,
+  EACCES: NOT_ALLOWED,
+  EPERM: NOT_ALLOWED,
+  EROFS: NOT_ALLOWED,
+  EMFILE: "Allow more open files, such as with `ulimit -n 4096`, and run it again.",
+};
+
 /** Writes what happened, why and what to do; answers the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
-  if (error instanceof LabError) {
-    process.stderr.write(`error ${error.code}: ${error.message}\n`);
-    if (error.hint) process.stderr.write(`${error.hint}\n`);
-    return 1;
-  }
+  if (error instanceof LabError) return tell(error.code, error.message, error.hint);
+  const code = systemErrorCode(error);
+  const hint = SYSTEM_HINTS[code];
+  if (hint !== undefined) return tell(code, messageOf(error), hint);
   const stack = error instanceof Error ? error.stack : undefined;
   process.stderr.write(`error internal: ${stack ?? messageOf(error)}\n`);
   process.stderr.write("This is a mistake in Spherule; please report it with the text above.\n");
   return 70;
+}
+
+function tell(code: string, message: string, hint: string | undefined): number {
+  process.stderr.write(`error ${code}: ${message}\n`);
+  if (hint) process.stderr.write(`${hint}\n`);
+  return 1;
 }

@@ -125,13 +125,11 @@ function storedMessage(sequenceNumber: number, sender: Sender, kept: Kept): Stor
 export function createEvents(store: Store, clock: Clock, peers: Peers = createPeers("main", true)) {
   const listeners = new Set<(message: StoredMessage) => void>();
   const stored = () => store.get<number>(NEXT) ?? 0;
-  /** What the next message gets; known before it is stored by a process that is alone. */
-  let next = stored();
   let queue: Waiting[] = [];
   let storing: Promise<void> = Promise.resolve();
   let sinceTrim = 0;
   /** What listeners hear next, where several processes store. */
-  let untold = next;
+  let untold = stored();
 
   function changesFor(batch: readonly Waiting[], first: number): Change[] {
     const changes: Change[] = [[NEXT, first + batch.length]];
@@ -156,12 +154,6 @@ export function createEvents(store: Store, clock: Clock, peers: Peers = createPe
 
   /** @returns the number of the first */
   async function keep(batch: readonly Waiting[]): Promise<number> {
-    if (peers.alone) {
-      const first = next;
-      next += batch.length;
-      await store.putSoon(changesFor(batch, first));
-      return first;
-    }
     for (;;) {
       store.refresh();
       const first = stored();
@@ -170,7 +162,7 @@ export function createEvents(store: Store, clock: Clock, peers: Peers = createPe
     }
   }
 
-  /** One transaction for all of a turn: a commit costs more than many writes. */
+  /** One transaction for all that waits: a commit costs more than many writes. */
   async function storeQueue(): Promise<void> {
     const batch = queue;
     queue = [];
@@ -201,14 +193,14 @@ export function createEvents(store: Store, clock: Clock, peers: Peers = createPe
   }
 
   /**
-   * The next turn's messages do not wait for this turn's commit, and commits keep their order. Among
-   * several processes they do wait: a commit that comes too late must not have one behind it.
+   * What comes during a commit goes with the next one: fewer commits, and fewer writes to sockets for
+   * acknowledgements. Among several processes a commit that comes too late must have none behind it.
    */
   async function storeSoon(): Promise<void> {
     const before = storing;
     await new Promise(setImmediate);
-    if (!peers.alone) await before;
-    await Promise.all([storeQueue(), before]);
+    await before;
+    await storeQueue();
   }
 
   function* read(sequenceNumber = 0): Iterable<StoredMessage> {

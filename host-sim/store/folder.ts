@@ -10,10 +10,18 @@ const AFTER_ALL = "\u{10ffff}";
 /** A store in `folder` (made when absent), durable against a kill at any moment. */
 export function openFolderStore(folder: string): Store {
   const database = openDatabase(folder);
+  /** Runs what writes; what it throws for reasons of its own goes through. */
+  const written = <T>(write: () => T): T => {
+    try {
+      return write();
+    } catch (error) {
+      throw isFromLmdb(error) ? notWritten(folder, error) : error;
+    }
+  };
   return {
     get: (key) => database.get(key),
-    put: (key, value) => void database.putSync(key, value),
-    delete: (key) => void database.removeSync(key),
+    put: (key, value) => void written(() => database.putSync(key, value)),
+    delete: (key) => void written(() => database.removeSync(key)),
     entries: function* <T>(prefix: string, from = prefix) {
       for (const { key, value } of database.getRange({ start: from, end: prefix + AFTER_ALL })) {
         yield [key as string, value as T] as const;
@@ -21,16 +29,23 @@ export function openFolderStore(folder: string): Store {
     },
     keys: (prefix) =>
       database.getKeys({ start: prefix, end: prefix + AFTER_ALL }) as Iterable<string>,
-    transaction: (change) => database.transactionSync(change),
+    transaction: (change) => written(() => database.transactionSync(change)),
     // LMDB's own thread commits; a commit in this one waits for the disk.
-    putSoon: (changes, unless) => {
+    putSoon: async (changes, unless) => {
       const write = () => {
         for (const [key, value] of changes) {
-          if (value === undefined) database.remove(key);
-          else database.put(key, value);
+          const each = value === undefined ? database.remove(key) : database.put(key, value);
+          // The answer of the whole tells of it.
+          each.catch(() => {});
         }
       };
-      return unless === undefined ? database.batch(write) : database.ifNoExists(unless, write);
+      try {
+        return await (unless === undefined
+          ? database.batch(write)
+          : database.ifNoExists(unless, write));
+      } catch (error) {
+        throw notWritten(folder, await reasonOf(error));
+      }
     },
     refresh: () => database.resetReadTxn(),
     copyTo: (target) => database.backup(target, true),
@@ -38,11 +53,34 @@ export function openFolderStore(folder: string): Store {
   };
 }
 
+function isFromLmdb(error: unknown): boolean {
+  return error instanceof Error && error.constructor === Error && "code" in error;
+}
+
+/** The reason of a failed commit is told later, and by a promise that is rejected with it. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  try {
+    await (error as { commitError?: Promise<never> }).commitError;
+    return error;
+  } catch (reason) {
+    return reason;
+  }
+}
+
+function notWritten(folder: string, cause: unknown): LabError {
+  return new LabError(
+    "state-not-written",
+    `The lab's state in ${folder} cannot be written: ${messageOf(cause)}.`,
+    "Make room on the disk and start again: all that was acknowledged is kept.",
+    { cause },
+  );
+}
+
 function openDatabase(folder: string) {
   const problem = problemWith(join(folder, "data.mdb"));
   if (problem) throw corrupt(folder, problem);
   try {
-    return open({ path: folder, encoding: "json", noSubdir: false });
+    return open({ path: folder, encoding: "json", noSubdir: false, eventTurnBatching: false });
   } catch (error) {
     throw corrupt(folder, messageOf(error), error);
   }

@@ -1,4 +1,5 @@
 // deadline: 240 s
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -219,6 +220,25 @@ function capability(name: string, value: unknown): string {
   const manifest = JSON.parse(readFileSync(file, "utf8"));
   return JSON.stringify({ ...manifest, Capabilities: { [name]: value } }, null, 2);
 }
+
+test("a disk that is full while it runs ends the lab with what to do, and keeps what was acknowledged", async () => {
+  const { folder, remove } = newProject();
+  const lab = await startProcess(folder);
+  await lab.shows(/telemetry\s+\{"temperature"/);
+  // No file may grow from now on, which is what a full disk is like for this process alone.
+  const limited = spawnSync("prlimit", ["--fsize=0", "--pid", String(lab.process.pid)]);
+  assert.is(limited.status, 0, String(limited.stderr));
+  const { code, stderr } = await lab.ended();
+  assert.is(code, 1);
+  assert.match(stderr, /error state-not-written: The lab's state in .* cannot be written/);
+  assert.match(stderr, "Make room on the disk");
+
+  const again = await startProcess(folder);
+  const { stdout } = await spherule(folder, "telemetry", "--from", "0", "--count", "1");
+  assert.match(stdout, "temperature");
+  await again.stop();
+  remove();
+});
 
 test("a folder without an app is an error that says where to go", async () => {
   const { folder, remove } = newProject();

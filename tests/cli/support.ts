@@ -85,6 +85,7 @@ export async function startProcess(folder: string, ...args: string[]) {
       const response = await fetch(`${api}${path}`, { method: "POST", body: JSON.stringify(body) });
       if (!response.ok) throw new Error(await response.text());
     },
+    ended: () => done,
     async stop(): Promise<Result> {
       child.kill("SIGTERM");
       return await done;

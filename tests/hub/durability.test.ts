@@ -10,25 +10,28 @@ import { createEvents, type NewMessage } from "../../host-sim/hub/events.ts";
 import { type Change, openFolderStore, openMemoryStore } from "../../host-sim/store/index.ts";
 
 const FOLDER = "SPHERULE_TEST_KILLED_FOLDER";
+/** Bytes of each message's body for a process that writes until the disk is full. */
+const BODY = "SPHERULE_TEST_FULL_BODY";
 const ACKNOWLEDGED = 100;
+const self = fileURLToPath(import.meta.url);
 
-const message = (number: number): NewMessage => ({
+const message = (number: number, bytes = 0): NewMessage => ({
   sender: { deviceId: "d", annotations: {} },
-  body: Buffer.from(String(number)).toString("base64"),
+  body: Buffer.from(String(number).padEnd(bytes)).toString("base64"),
   properties: {},
   systemProperties: {},
 });
 
-/** The process that is killed: it tells what is acknowledged, and dies with more under way. */
-function acknowledgeAndDie(folder: string): void {
+/** The process that ends early: it tells what is acknowledged, and dies with more under way. */
+function acknowledgeAndDie(folder: string, bytes: number): void {
   const events = createEvents(openFolderStore(folder), new SteppedClock(0));
   let acknowledged = 0;
   const turn = (first: number) => {
     for (let number = first; number < first + 7; number++) {
-      events.enqueue(message(number), () => {
+      events.enqueue(message(number, bytes), () => {
         writeSync(1, `${number}\n`);
         acknowledged += 1;
-        if (acknowledged === ACKNOWLEDGED) process.kill(process.pid, "SIGKILL");
+        if (bytes === 0 && acknowledged === ACKNOWLEDGED) process.kill(process.pid, "SIGKILL");
       });
     }
     setImmediate(() => turn(first + 7));
@@ -40,7 +43,7 @@ const test = suite("what the hub acknowledged");
 
 test("is there after a SIGKILL, in order", async () => {
   const folder = mkdtempSync(join(tmpdir(), "spherule-durability-"));
-  const child = spawnSync(process.execPath, [fileURLToPath(import.meta.url)], {
+  const child = spawnSync(process.execPath, [self], {
     env: { ...process.env, [FOLDER]: folder },
     encoding: "utf8",
   });
@@ -59,7 +62,24 @@ test("is there after a SIGKILL, in order", async () => {
   rmSync(folder, { recursive: true });
 });
 
-test("comes in order though a turn does not wait for the commit of the one before", async () => {
+test("is there after the disk was full, and the error says what to do", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spherule-full-"));
+  const command = 'ulimit -f 1024; exec "$0" "$1"';
+  const child = spawnSync("bash", ["-c", command, process.execPath, self], {
+    env: { ...process.env, [FOLDER]: folder, [BODY]: "20000" },
+    encoding: "utf8",
+  });
+  assert.match(child.stderr, "state-not-written");
+  assert.match(child.stderr, "Make room on the disk");
+  const acknowledged = child.stdout.trim().split("\n").length;
+  assert.ok(acknowledged > 10);
+  const store = openFolderStore(folder);
+  assert.ok([...createEvents(store, new SteppedClock(0)).read()].length >= acknowledged);
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("comes in order, and what came during a commit is committed together", async () => {
   const store = openMemoryStore();
   const slow: (() => void)[] = [];
   const held = {
@@ -75,11 +95,14 @@ test("comes in order though a turn does not wait for the commit of the one befor
     events.enqueue(message(number), () => acknowledged.push(number));
     await new Promise(setImmediate);
   }
-  assert.is(slow.length, 3);
+  assert.is(slow.length, 1);
   assert.equal(acknowledged, []);
   assert.is(events.nextSequenceNumber, 0);
+  slow[0]?.();
+  while (slow.length < 2) await new Promise(setImmediate);
+  assert.equal(acknowledged, [0]);
   const flushed = events.flush();
-  for (const commit of slow) commit();
+  slow[1]?.();
   await flushed;
   assert.equal(acknowledged, [0, 1, 2]);
   assert.is(events.nextSequenceNumber, 3);
@@ -87,4 +110,4 @@ test("comes in order though a turn does not wait for the commit of the one befor
 
 const folder = process.env[FOLDER];
 if (folder === undefined) test.run();
-else acknowledgeAndDie(folder);
+else acknowledgeAndDie(folder, Number(process.env[BODY] ?? 0));

@@ -11,7 +11,7 @@ import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
 import type { Session } from "../sessions.ts";
 import { onPublish, onSubscribe, onUnsubscribe, storeTelemetry } from "./handlers.ts";
-import { formatBag } from "./property-bag.ts";
+import { formatBag, type MessageProperties, parseBag } from "./property-bag.ts";
 import { type SilenceWatch, watchSilence } from "./silence.ts";
 import { parsePublication, type Subscription } from "./topics.ts";
 
@@ -21,6 +21,8 @@ const MOST_UNSTORED = 1_000;
 const LARGEST_BACKLOG = 4 * 1024 * 1024;
 /** Bytes; those of twice as many messages as a device can have under way. */
 const MOST_UNREAD_ACKNOWLEDGEMENTS = 512 * 1024;
+
+const NO_PROPERTIES: MessageProperties = parseBag("");
 
 export interface Accepted {
   readonly hub: Hub;
@@ -55,6 +57,8 @@ export class MqttConnection implements OwnConnection {
   readonly #silence: SilenceWatch;
   readonly #tokenEnd: TimerHandle | undefined;
   readonly #since: string;
+  #bag = "";
+  #properties = NO_PROPERTIES;
   #nextPacketId = 1;
   #corked = false;
   /** Packet ids that are acknowledged in this turn. */
@@ -104,6 +108,15 @@ export class MqttConnection implements OwnConnection {
   subscriptionsChanged(): void {
     this.#accepted.session.keep();
     this.hub.connections.subscriptionsChanged(this.id);
+  }
+
+  /** A bag of properties; most devices say the same of message after message, and pay for it once. */
+  read(bag: string): MessageProperties {
+    if (bag !== this.#bag) {
+      this.#properties = parseBag(bag);
+      this.#bag = bag;
+    }
+    return this.#properties;
   }
 
   trackingId(): string {

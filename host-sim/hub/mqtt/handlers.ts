@@ -5,7 +5,7 @@ import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
 import { twinForDevice } from "../twins.ts";
 import type { MqttConnection } from "./connection.ts";
-import { messageSize, parseBag } from "./property-bag.ts";
+import { messageSize } from "./property-bag.ts";
 import { type Publication, parsePublication, parseSubscription } from "./topics.ts";
 
 const LARGEST_MESSAGE = 262_144;
@@ -98,7 +98,7 @@ export function storeTelemetry(
   more?: Readonly<Record<string, string>>,
   onStored?: () => void,
 ): void {
-  const bagged = parseBag(bag);
+  const bagged = connection.read(bag);
   const { properties, system } = bagged;
   // The encoded bag is never shorter than what it says: most messages need no closer look.
   const about = payload.length + Buffer.byteLength(bag);

@@ -6,7 +6,7 @@ type Done = (error?: Error | null) => void;
 /**
  * The bytes of a socket as a stream that is no socket. Over a socket Node's TLS reads into 64 KB that
  * it keeps for each connection, and a third of that stays resident; from a stream it takes the chunks
- * that come. An idle device costs 31 KB instead of 48 (docs/hub-performance.md).
+ * that come. An idle device costs 38 KB instead of 48 (docs/hub-performance.md).
  */
 export class SocketStream extends Duplex {
   readonly #socket: Socket;

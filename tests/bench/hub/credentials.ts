@@ -20,7 +20,6 @@ export interface DeviceCredentials {
 
 /** What a broker and its devices need for mutual TLS; the keys live as long as the run. */
 export interface BenchCredentials {
-  readonly serverRoot: string;
   readonly server: ServerCredentials;
   readonly deviceRoot: string;
   readonly devices: readonly DeviceCredentials[];
@@ -60,7 +59,6 @@ export function createBenchCredentials(devices: number): BenchCredentials {
   const authority = createDeviceAuthority();
   const ids = Array.from({ length: devices }, (_, number) => `bench-device-${number}`);
   return {
-    serverRoot: root.certificate,
     server: issueServerCertificate(root, { dns: [HUB_NAME, "localhost"], ip: ["127.0.0.1"] }),
     deviceRoot: authority.certificate,
     devices: ids.map((deviceId) => issueDevice(authority, deviceId)),

@@ -1,14 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { TLSSocket } from "node:tls";
 import type { BenchCredentials } from "./credentials.ts";
-import {
-  dial,
-  packetIdAt,
-  prepareDevice,
-  type ReadyDevice,
-  readAcknowledgements,
-  type Target,
-} from "./wire.ts";
+import { dial, packetIdAt, prepareDevice, type ReadyDevice, readAcknowledgements } from "./wire.ts";
 
 const CLIENTS = 50;
 const WINDOW = 10;
@@ -19,17 +12,15 @@ const TICK_MS = 4;
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-function load(file: string, port: number, count: number) {
+function load(file: string, count: number): ReadyDevice[] {
   const given: BenchCredentials = JSON.parse(readFileSync(file, "utf8"));
-  const target: Target = { port, serverRoot: given.serverRoot };
-  const devices = given.devices.slice(0, count).map((device) => prepareDevice(target, device));
-  return { target, devices };
+  return given.devices.slice(0, count).map(prepareDevice);
 }
 
-async function dialAll(target: Target, devices: readonly ReadyDevice[]): Promise<TLSSocket[]> {
+async function dialAll(port: number, devices: readonly ReadyDevice[]): Promise<TLSSocket[]> {
   const sockets: TLSSocket[] = [];
   for (const device of devices) {
-    const socket = await dial(target, device);
+    const socket = await dial(port, device);
     socket.removeAllListeners("close");
     sockets.push(socket);
   }
@@ -38,8 +29,8 @@ async function dialAll(target: Target, devices: readonly ReadyDevice[]): Promise
 
 /** Acknowledged messages a second of 50 devices that keep 10 messages under way each. */
 export async function telemetryRate(file: string, port: number): Promise<number> {
-  const { target, devices } = load(file, port, CLIENTS);
-  const sockets = await dialAll(target, devices);
+  const devices = load(file, CLIENTS);
+  const sockets = await dialAll(port, devices);
   let acknowledged = 0;
   let running = true;
   sockets.forEach((socket, number) => {
@@ -82,8 +73,8 @@ export async function telemetryRate(file: string, port: number): Promise<number>
 
 /** Milliseconds from PUBLISH to PUBACK, at `rate` messages a second spread over 50 devices. */
 export async function acknowledgementTimes(file: string, port: number, rate: number) {
-  const { target, devices } = load(file, port, CLIENTS);
-  const sockets = await dialAll(target, devices);
+  const devices = load(file, CLIENTS);
+  const sockets = await dialAll(port, devices);
   const times: number[] = [];
   /** How many came while this process and the broker grew warm. */
   let early = 0;
@@ -122,13 +113,13 @@ export async function acknowledgementTimes(file: string, port: number, rate: num
 
 /** Full handshakes with a certificate, CONNECT and CONNACK, a second. */
 export async function connectRate(file: string, port: number): Promise<number> {
-  const { target, devices } = load(file, port, CLIENTS);
+  const devices = load(file, CLIENTS);
   let connected = 0;
   let running = true;
   const slots = Array.from({ length: DIALS_AT_ONCE }, async (_, slot) => {
     const own = devices.filter((_device, number) => number % DIALS_AT_ONCE === slot);
     for (let turn = 0; running; turn++) {
-      const socket = await dial(target, own[turn % own.length] as ReadyDevice);
+      const socket = await dial(port, own[turn % own.length] as ReadyDevice);
       socket.destroy();
       connected += 1;
     }
@@ -145,8 +136,8 @@ export async function connectRate(file: string, port: number): Promise<number> {
 
 /** Connects `count` devices and holds them until the parent goes. */
 export async function holdIdle(file: string, port: number, count: number): Promise<void> {
-  const { target, devices } = load(file, port, count);
-  const sockets = await dialAll(target, devices);
+  const devices = load(file, count);
+  const sockets = await dialAll(port, devices);
   process.on("disconnect", () => {
     for (const socket of sockets) socket.destroy();
   });

@@ -1,11 +1,11 @@
 import type { StoredMessage } from "../../../host-sim/hub/events.ts";
 import type { Authority } from "../../../host-sim/pki/index.ts";
 import { createSoakDevice, type SoakDevice } from "./soak-device.ts";
-import type { Target } from "./wire.ts";
 
 /** The hub under test, wherever it runs. */
 export interface SoakHub {
-  readonly target: Target;
+  /** Where devices connect, and the root they trust there. */
+  readonly target: { readonly port: number; readonly serverRoot: string };
   readonly hostName: string;
   readonly authority: Authority;
   /** Queues a message for a device. */
