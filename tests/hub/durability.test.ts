@@ -13,6 +13,8 @@ const FOLDER = "SPHERULE_TEST_KILLED_FOLDER";
 /** Bytes of each message's body for a process that writes until the disk is full. */
 const BODY = "SPHERULE_TEST_FULL_BODY";
 const ACKNOWLEDGED = 100;
+/** Messages of a turn of the event loop. */
+const A_TURN = 7;
 const self = fileURLToPath(import.meta.url);
 
 const message = (number: number, bytes = 0): NewMessage => ({
@@ -27,14 +29,14 @@ function acknowledgeAndDie(folder: string, bytes: number): void {
   const events = createEvents(openFolderStore(folder), new SteppedClock(0));
   let acknowledged = 0;
   const turn = (first: number) => {
-    for (let number = first; number < first + 7; number++) {
+    for (let number = first; number < first + A_TURN; number++) {
       events.enqueue(message(number, bytes), () => {
         writeSync(1, `${number}\n`);
         acknowledged += 1;
         if (bytes === 0 && acknowledged === ACKNOWLEDGED) process.kill(process.pid, "SIGKILL");
       });
     }
-    setImmediate(() => turn(first + 7));
+    setImmediate(() => turn(first + A_TURN));
   };
   turn(0);
 }
@@ -72,7 +74,8 @@ test("is there after the disk was full, and the error says what to do", async ()
   assert.match(child.stderr, "state-not-written");
   assert.match(child.stderr, "Make room on the disk");
   const acknowledged = child.stdout.trim().split("\n").length;
-  assert.ok(acknowledged > 10);
+  // Those of the first turn have room; how many more is the disk's affair.
+  assert.ok(acknowledged >= A_TURN);
   const store = openFolderStore(folder);
   assert.ok([...createEvents(store, new SteppedClock(0)).read()].length >= acknowledged);
   await store.close();
