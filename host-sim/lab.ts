@@ -139,7 +139,9 @@ async function compose(options: LabOptions, cleanups: Cleanups): Promise<Lab> {
   });
   cleanups.push(() => cloud.stop());
   const { hub, dps, service } = cloud;
-  hub.events.subscribe((message) => publish({ type: "telemetry", message }));
+  hub.events.subscribe((messages) => {
+    for (const message of messages) publish({ type: "telemetry", message });
+  });
 
   const manufactured = manufacture(state.store, options.devices ?? 1);
   const tenantId = enrol({

@@ -6,6 +6,8 @@ import { nouns } from "./commands/index.ts";
 
 /** Runs one command line; sets the exit code and never throws for a mistake of the user. */
 export async function main(args: readonly string[]): Promise<void> {
+  // Who reads has heard enough, as `| head` has.
+  process.stdout.on("error", (error) => process.exit(systemErrorCode(error) === "EPIPE" ? 0 : 1));
   // What goes wrong beside the command, such as a write of the store when the disk is full.
   process.on("uncaughtException", (error) => process.exit(report(error)));
   const program = createProgram();

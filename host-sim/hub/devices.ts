@@ -53,6 +53,8 @@ export interface DeviceRequest {
 
 export type Devices = ReturnType<typeof createDevices>;
 
+/** A device id has 128 characters at most, and so has that of its module. */
+const LONGEST_ID = 257;
 const NEVER = "0001-01-01T00:00:00Z";
 /** A kill loses no more of `lastActivityTime` than this. */
 const KEEP_ACTIVITY_MS = 1_000;
@@ -77,6 +79,8 @@ export function createDevices(store: Store, clock: Clock, listeners: DevicesList
   let keepTimer: TimerHandle | undefined;
 
   function read(id: string): Device | undefined {
+    // Strangers may ask for anything, and the store's keys have an end.
+    if (id.length > LONGEST_ID) return undefined;
     const device = store.get<Device>(key(id));
     return device && withActivity(device);
   }

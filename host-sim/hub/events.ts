@@ -123,7 +123,7 @@ function storedMessage(sequenceNumber: number, sender: Sender, kept: Kept): Stor
 
 /** The built-in events endpoint: what devices sent, in order, until it is too old. */
 export function createEvents(store: Store, clock: Clock, peers: Peers = createPeers("main", true)) {
-  const listeners = new Set<(message: StoredMessage) => void>();
+  const listeners = new Set<(messages: readonly StoredMessage[]) => void>();
   const stored = () => store.get<number>(NEXT) ?? 0;
   let queue: Waiting[] = [];
   let storing: Promise<void> = Promise.resolve();
@@ -175,21 +175,17 @@ export function createEvents(store: Store, clock: Clock, peers: Peers = createPe
 
   function tell(batch: readonly Waiting[], first: number): void {
     if (listeners.size === 0) return;
-    for (const [index, { sender, kept }] of batch.entries()) {
-      const message = storedMessage(first + index, sender, kept);
-      for (const listener of listeners) listener(message);
-    }
+    const messages = batch.map(({ sender, kept }, index) =>
+      storedMessage(first + index, sender, kept),
+    );
+    for (const listener of listeners) listener(messages);
   }
 
   /** Tells all that is new, whoever stored it, in the order of the numbers. */
   function tellStored(): void {
-    if (listeners.size > 0) {
-      for (const message of read(untold)) {
-        untold = message.sequenceNumber + 1;
-        for (const listener of listeners) listener(message);
-      }
-    }
-    untold = Math.max(untold, stored());
+    const messages = listeners.size > 0 ? [...read(untold)] : [];
+    untold = Math.max(untold, stored(), (messages.at(-1)?.sequenceNumber ?? -1) + 1);
+    if (messages.length > 0) for (const listener of listeners) listener(messages);
   }
 
   /**
@@ -238,8 +234,8 @@ export function createEvents(store: Store, clock: Clock, peers: Peers = createPe
     flush: (): Promise<void> => storing,
     /** Messages from `sequenceNumber` on that are kept now. */
     read,
-    /** Calls `listener` for every message from now on; the answer ends it. */
-    subscribe(listener: (message: StoredMessage) => void): () => void {
+    /** Calls `listener` with what is stored together from now on, in order; the answer ends it. */
+    subscribe(listener: (messages: readonly StoredMessage[]) => void): () => void {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -14,6 +15,25 @@ const script = (text: string) => exec(process.execPath, "-e", text);
 test("passes the exit code of the command on", async () => {
   const { code, stderr } = await script("process.exit(42)");
   assert.is(code, 42, stderr);
+});
+
+/** A process that has ended and that nobody has asked about is a zombie. */
+function runs(pid: string): boolean {
+  const file = `/proc/${pid}/stat`;
+  return existsSync(file) && !readFileSync(file, "utf8").includes(") Z ");
+}
+
+test("a lab that ends by itself takes the command with it", async () => {
+  // The command lets the lab write nothing more, and would go on for ever.
+  const { code, stdout, stderr } = await spherule(
+    ...[folder, "exec", "--", process.execPath, "-e"],
+    `console.log(process.pid);
+     child_process.spawnSync("prlimit", ["--fsize=0", "--pid", process.ppid]);
+     setInterval(() => {}, 1000);`,
+  );
+  assert.is(code, 1, stderr);
+  assert.match(stderr, "error state-not-written");
+  while (runs(stdout.trim())) await new Promise((resolve) => setTimeout(resolve, 20));
 });
 
 test("tells when there is no such command", async () => {

@@ -1,7 +1,10 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { format } from "../../host-sim/cli/output.ts";
 import type { LabError } from "../../host-sim/errors.ts";
+import { packageFolder } from "../../host-sim/paths.ts";
 
 const test = suite("command output");
 const devices = [
@@ -47,6 +50,20 @@ test("a broken --query is explained", async () => {
 test("nothing is printed for an empty list", async () => {
   assert.is(await format([], { output: "table" }), "");
   assert.is(await format([], { output: "tsv" }), "");
+});
+
+test("who closes the pipe has heard enough, and nothing went wrong", () => {
+  const { stdout } = spawnSync(
+    "bash",
+    [
+      "-c",
+      'set -o pipefail; "$0" "$1" hub --help | true; echo $?',
+      process.execPath,
+      join(packageFolder(), "bin/spherule.mjs"),
+    ],
+    { encoding: "utf8" },
+  );
+  assert.is(stdout.trim(), "0");
 });
 
 test.run();

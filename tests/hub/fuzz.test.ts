@@ -415,6 +415,21 @@ quiet("a device that is faster than the store is held back, and loses nothing", 
   await lab.stop();
 });
 
+quiet("nothing behind a DISCONNECT counts, and what came before is acknowledged", async () => {
+  const lab = await startHub();
+  const device = await openDevice(lab);
+  const telemetry = (messageId: number) =>
+    generate({ ...VALID[0], qos: 1, messageId, payload: "x" } as Packet);
+  const chunks: Buffer[] = [];
+  device.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const parts = [telemetry(1), telemetry(2), generate({ cmd: "disconnect" }), telemetry(3)];
+  device.write(Buffer.concat(parts));
+  await closed(device);
+  assert.is(Buffer.concat(chunks).toString("hex"), "4002000140020002");
+  assert.is(lab.hub.events.nextSequenceNumber, 2);
+  await lab.stop();
+});
+
 quiet("keep-alive is counted from the last packet, not from the last timer", async () => {
   const transportClock = new SteppedClock(0);
   const lab = await startHub(undefined, {}, transportClock);

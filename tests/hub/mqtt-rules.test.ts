@@ -1,5 +1,8 @@
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import type { IClientOptions, MqttClient } from "mqtt";
@@ -11,6 +14,7 @@ import { createAcceptor } from "../../host-sim/hub/mqtt/acceptor.ts";
 import { messageSize, parseBag } from "../../host-sim/hub/mqtt/property-bag.ts";
 import { createSasToken } from "../../host-sim/hub/service/sas.ts";
 import { parseCertificate } from "../../host-sim/pki/index.ts";
+import { openFolderStore } from "../../host-sim/store/index.ts";
 import { CA, HUB_NAME, nextMessage, startHub, type TestHub } from "./support.ts";
 
 const test = suite<{ lab: TestHub }>("rules of the hub's MQTT endpoint");
@@ -45,6 +49,16 @@ async function stored(lab: TestHub, client: MqttClient, topic: string, options =
   assert.ok(message);
   return message;
 }
+
+test("a client id that no key of the store could be is an unknown device's", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spherule-id-"));
+  const lab = await startHub(openFolderStore(folder));
+  const clientId = "x".repeat(5_000);
+  const username = `${HUB_NAME}/${clientId}/?api-version=2021-04-12`;
+  assert.equal(await refusal(lab, lab.device("d", { clientId, username })), [5, "unknown-device"]);
+  await lab.stop();
+  rmSync(folder, { recursive: true });
+});
 
 for (const keepalive of [0, 60_000]) {
   test(`keep-alive ${keepalive} ends a silent connection after 1767 s`, async () => {

@@ -198,7 +198,9 @@ test("numbers of messages are given once, whoever stores, and readers everywhere
   const { hubs, lines } = startThree();
   const [one, two, three] = hubs;
   const heard: number[] = [];
-  one.events.subscribe(({ sequenceNumber }) => heard.push(sequenceNumber));
+  one.events.subscribe((messages) => {
+    for (const { sequenceNumber } of messages) heard.push(sequenceNumber);
+  });
   const message = (text: string) => ({
     sender: { deviceId: "d", annotations: {} },
     ...{ body: Buffer.from(text).toString("base64"), properties: {}, systemProperties: {} },

@@ -95,9 +95,11 @@ test.after.each(({ lab }) => lab.stop());
 test("telemetry of both is one stream, in order for each device", async ({ lab }) => {
   const { hub, ports } = lab;
   const heard: string[] = [];
-  hub.events.subscribe(({ deviceId, body }) =>
-    heard.push(`${deviceId}${Buffer.from(body, "base64")}`),
-  );
+  hub.events.subscribe((messages) => {
+    for (const { deviceId, body } of messages) {
+      heard.push(`${deviceId}${Buffer.from(body, "base64")}`);
+    }
+  });
   const places = { a: ports.own, b: ports.other, c: ports.other };
   await Promise.all(
     Object.entries(places).map(async ([id, port]) => {

@@ -46,7 +46,11 @@ function runChild(command: string[], env: NodeJS.ProcessEnv): Promise<number> {
     const pass = (signal: NodeJS.Signals) => void child.kill(signal);
     process.on("SIGINT", pass);
     process.on("SIGTERM", pass);
+    // A lab that ends by itself takes the command with it.
+    const end = () => void child.kill();
+    process.on("exit", end);
     const done = () => {
+      process.removeListener("exit", end);
       process.removeListener("SIGINT", pass);
       process.removeListener("SIGTERM", pass);
     };

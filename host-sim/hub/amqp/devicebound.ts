@@ -1,5 +1,5 @@
 import type { Delivery, Message } from "rhea";
-import { messageOf } from "../../errors.ts";
+import { LabError, messageOf } from "../../errors.ts";
 import { type Acknowledgement, isAcknowledgement } from "../c2d.ts";
 import { idOf } from "../devices.ts";
 import { HubError } from "../errors.ts";
@@ -22,7 +22,8 @@ export function onDeviceboundMessage(hub: Hub, message: Message, delivery: Deliv
     delivery.accept();
   } catch (error) {
     const name = error instanceof HubError ? error.name : "";
-    const condition = CONDITIONS[name] ?? "amqp:not-allowed";
+    const ours = error instanceof LabError ? "amqp:internal-error" : "amqp:not-allowed";
+    const condition = CONDITIONS[name] ?? ours;
     delivery.reject({ condition, description: messageOf(error) });
   }
 }

@@ -63,20 +63,22 @@ export function createDps(options: DpsOptions): Dps {
     () => `0ne${randomBytes(4).toString("hex").toUpperCase()}`,
   );
   const key = madeOnce(store, "dps/key", () => randomBytes(64).toString("base64"));
-  const operations = createOperations();
+  const operations = createOperations(store, clock);
   const linked = hubs.map((hub) => hub.hostName);
   const registrations = createRegistrations(store);
 
   function finish(operationId: string, registrationId: string, work: Promise<Registration>): void {
     work.then(
       (registration) => {
-        registrations.put(registration);
-        operations.end(operationId, assigned(operationId, registration));
+        store.transaction(() => {
+          registrations.put(registration);
+          operations.end(operationId, registrationId, assigned(operationId, registration));
+        });
         logger.info(`${registration.registrationId.slice(0, 12)}… → ${registration.assignedHub}`);
       },
       (error) => {
         logger.warn(`a registration failed: ${messageOf(error)}`);
-        operations.end(operationId, failed(operationId, registrationId, error));
+        operations.end(operationId, registrationId, failed(operationId, registrationId, error));
       },
     );
   }
@@ -89,7 +91,7 @@ export function createDps(options: DpsOptions): Dps {
     connectionString: `HostName=${hostName};SharedAccessKeyName=provisioningserviceowner;SharedAccessKey=${key}`,
     register(credentials, payload) {
       const found = findEnrollment(dps, credentials);
-      const operationId = `5.${randomBytes(8).toString("hex")}.${randomUUID()}`;
+      const operationId = operations.newId();
       if (!found.enrollment.enabled)
         return disabled(operationId, credentials.registrationId, clock);
       const { registrationId } = credentials;
@@ -116,24 +118,45 @@ export function createDps(options: DpsOptions): Dps {
   return dps;
 }
 
-/** A device asks every few seconds: of those that nobody asks for the oldest go. */
-const MOST_OPERATIONS = 10_000;
+/** A device asks every few seconds: what nobody has asked for in that time goes. */
+const KEPT_MS = 3_600_000;
+const OPERATIONS = "dps/operations/";
 
-/** Registrations under way, and what became of the last ones. */
-function createOperations() {
-  const operations = new Map<string, { registrationId: string; state: OperationState }>();
+interface Operation {
+  readonly registrationId: string;
+  readonly state: OperationState;
+}
+
+/** Registrations under way, and what became of the last ones: any process may be asked for them. */
+function createOperations(store: Store, clock: Clock) {
+  const startOf = (time: number) => `5.${Math.max(0, time).toString(16).padStart(16, "0")}`;
+
+  function forgetOld(): void {
+    const limit = OPERATIONS + startOf(clock.now() - KEPT_MS);
+    for (const key of store.keys(OPERATIONS)) {
+      if (key >= limit) return;
+      store.delete(key);
+    }
+  }
+
+  function put(operationId: string, operation: Operation): OperationState {
+    store.put(OPERATIONS + operationId, operation);
+    return operation.state;
+  }
+
   return {
-    find: (operationId: string) => operations.get(operationId),
+    /** Later ones sort behind earlier ones. */
+    newId: (): string => `${startOf(clock.now())}.${randomUUID()}`,
+    find: (operationId: string) => store.get<Operation>(OPERATIONS + operationId.slice(0, 100)),
     begin(operationId: string, registrationId: string): OperationState {
-      const state = { done: false, body: { operationId, status: "assigning" } };
-      operations.set(operationId, { registrationId, state });
-      const [oldest] = operations.keys();
-      if (operations.size > MOST_OPERATIONS && oldest) operations.delete(oldest);
-      return state;
+      return store.transaction(() => {
+        forgetOld();
+        const state = { done: false, body: { operationId, status: "assigning" } };
+        return put(operationId, { registrationId, state });
+      });
     },
-    end(operationId: string, state: OperationState): void {
-      const operation = operations.get(operationId);
-      if (operation) operation.state = state;
+    end(operationId: string, registrationId: string, state: OperationState): void {
+      put(operationId, { registrationId, state });
     },
   };
 }

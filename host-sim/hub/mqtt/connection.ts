@@ -125,7 +125,8 @@ export class MqttConnection implements OwnConnection {
 
   /** Handles a packet after CONNECT. */
   receive(packet: Packet): void {
-    if (!this.#open) return;
+    // Behind a DISCONNECT nothing counts.
+    if (!this.#open || this.#graceful) return;
     this.#silence.heard();
     switch (packet.cmd) {
       case "publish":
@@ -145,10 +146,20 @@ export class MqttConnection implements OwnConnection {
         return;
       case "disconnect":
         this.#graceful = true;
-        this.#accepted.socket.end();
+        void this.#endWhenStored();
         return;
       default:
         this.refuse("protocol-error", `A device does not send ${packet.cmd}.`);
+    }
+  }
+
+  /** What came before the DISCONNECT is acknowledged before the end. */
+  async #endWhenStored(): Promise<void> {
+    const { socket } = this.#accepted;
+    try {
+      await this.hub.events.flush();
+    } finally {
+      socket.end();
     }
   }
 

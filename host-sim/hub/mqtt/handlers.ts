@@ -1,5 +1,5 @@
 import type { IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from "mqtt-packet";
-import { messageOf } from "../../errors.ts";
+import { LabError, messageOf } from "../../errors.ts";
 import { HubError } from "../errors.ts";
 import type { JsonObject } from "../json.ts";
 import type { RefusalReason } from "../refusals.ts";
@@ -156,10 +156,11 @@ function orProblem(connection: MqttConnection, run: () => TwinAnswer): TwinAnswe
     return run();
   } catch (error) {
     const problem = error instanceof HubError ? error : undefined;
+    const status = problem?.status ?? (error instanceof LabError ? 500 : 400);
     return {
-      status: problem?.status ?? 400,
+      status,
       body: {
-        errorCode: problem?.code ?? 400_012,
+        errorCode: problem?.code ?? (status === 500 ? 500_001 : 400_012),
         trackingId: connection.trackingId(),
         message: messageOf(error),
         timestampUtc: new Date(connection.hub.clock.now()).toISOString(),

@@ -1,5 +1,6 @@
 import type { Server } from "node:net";
 import { RealClock } from "../../clock/index.ts";
+import { LabError } from "../../errors.ts";
 import { createLogger } from "../../log.ts";
 import { watchSockets } from "../../server-service.ts";
 import { openFolderStore } from "../../store/index.ts";
@@ -37,6 +38,12 @@ process.on("message", (message: ToHubProcess, server: Server | undefined) => {
 });
 // The lab is gone: nothing that it held is held on to.
 process.on("disconnect", () => process.exit());
+// Such as a store that cannot be written, because the disk is full.
+process.on("uncaughtException", (error) => {
+  const hint = error instanceof LabError ? error.hint : (error.stack ?? "");
+  process.stderr.write(`${error.message}\n${hint}\n`);
+  process.exit(1);
+});
 
 function tell(message: FromHubProcess): void {
   if (process.connected) process.send?.(message);

@@ -74,16 +74,19 @@ async function takeEvents(hub: Hub, request: HttpRequest): Promise<HttpAnswer> {
   const { modelId } = hub.twins.get(idOf(device));
   const scope = authScopeOf(device, request.headers.authorization ?? "");
   const sender = senderOf(device, modelId, scope);
-  const kept = read.map(({ body, properties, system }) => {
+  // All of a batch or nothing: who is refused sends the whole again.
+  for (const { body } of read) {
     hub.limits.take("telemetry");
     hub.limits.spend(body.length);
-    return hub.events.append({
+  }
+  const kept = read.map(({ body, properties, system }) =>
+    hub.events.append({
       sender,
       body: body.toString("base64"),
       properties,
       systemProperties: system,
-    });
-  });
+    }),
+  );
   await Promise.all(kept);
   return { status: 204 };
 }

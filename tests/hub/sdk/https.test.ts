@@ -4,6 +4,7 @@ import azureDevice, { type Message as DeviceMessage } from "azure-iot-device";
 import azureHttp from "azure-iot-device-http";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { HubError } from "../../../host-sim/hub/errors.ts";
 import { createSasToken } from "../../../host-sim/hub/service/sas.ts";
 import {
   asOwner,
@@ -108,6 +109,19 @@ test("the component of a message is its dt-subject", async ({ lab }) => {
     "sas",
   );
   await device.close();
+});
+
+test("a batch is stored whole or not at all", async ({ lab }) => {
+  let left = 1;
+  lab.hub.limits.take = (operation) => {
+    if (operation === "telemetry" && left-- <= 0) throw new HubError("ThrottlingException", "no");
+  };
+  const headers = { "content-type": "application/vnd.microsoft.iothub.json" };
+  const body = ["1", "2"].map((text) => ({ body: Buffer.from(text).toString("base64") }));
+  const answer = await rest(EVENTS, token(lab, {}), "POST", { body, headers });
+  assert.is(answer.status, 429);
+  await lab.hub.events.flush();
+  assert.is(lab.hub.events.nextSequenceNumber, 0);
 });
 
 test("messages over 256 KB are refused, one by one and in a batch", async ({ lab }) => {

@@ -248,6 +248,27 @@ async function assignOnce(dps: ReturnType<typeof createDps>, lab: RedirectedHub,
   return state as unknown as Assigned;
 }
 
+test("any process of the service may be asked for a registration, for an hour", async ({ lab }) => {
+  const { store, clock } = lab.hub;
+  const other = createDps({
+    ...{ hostName: "x", store, clock, logger: silentLogger },
+    hubs: [lab.hub],
+  });
+  lab.dps.groups.put("g", groupBody(lab) as never, undefined);
+  const ask = (id: string) => {
+    const leaf = parseCertificate(makeLeaf(lab.authority, id, lab.clock.now()).cert);
+    const credentials = { leaf, presented: [], token: "", registrationId: id };
+    const { operationId } = lab.dps.register(credentials, undefined).body as Record<string, string>;
+    return () => other.operation(credentials, String(operationId));
+  };
+  const operation = ask("d");
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.is(operation().body.status, "assigned");
+  lab.clock.advance(3_600_001);
+  ask("e");
+  assert.throws(operation, /There is no operation/);
+});
+
 test("devices are spread over two hubs, each always to the same", async ({ lab }) => {
   const { dps, second } = twoHubs(lab);
   dps.groups.put("g", groupBody(lab) as never, undefined);
