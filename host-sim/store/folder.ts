@@ -1,3 +1,4 @@
+import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import { open } from "lmdb";
 import { LabError, messageOf } from "../errors.ts";
@@ -7,11 +8,29 @@ import type { Store } from "./store.ts";
 /** The largest code point ends the range of all keys with a prefix. */
 const AFTER_ALL = "\u{10ffff}";
 
-/** A store in `folder` (made when absent), durable against a kill at any moment. */
-export function openFolderStore(folder: string): Store {
+/** LMDB's native code may crash over a write that fails: nothing is written on so little room. */
+const LEAST_FREE_BYTES = 16 * 1024 * 1024;
+
+function freeBytesOf(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
+
+/**
+ * A store in `folder` (made when absent), durable against a kill at any moment.
+ * @throws LabError state-corrupt, and of what writes state-not-written
+ */
+export function openFolderStore(folder: string, freeBytes = freeBytesOf): Store {
   const database = openDatabase(folder);
+  const requireRoom = () => {
+    const free = freeBytes(folder);
+    if (free >= LEAST_FREE_BYTES) return;
+    const megabytes = (free / 1024 / 1024).toFixed(1);
+    throw notWritten(folder, new Error(`its disk has only ${megabytes} MB left`));
+  };
   /** Runs what writes; what it throws for reasons of its own goes through. */
   const written = <T>(write: () => T): T => {
+    requireRoom();
     try {
       return write();
     } catch (error) {
@@ -32,6 +51,7 @@ export function openFolderStore(folder: string): Store {
     transaction: (change) => written(() => database.transactionSync(change)),
     // LMDB's own thread commits; a commit in this one waits for the disk.
     putSoon: async (changes, unless) => {
+      requireRoom();
       const write = () => {
         for (const [key, value] of changes) {
           const each = value === undefined ? database.remove(key) : database.put(key, value);

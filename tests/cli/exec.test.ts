@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { packageFolder } from "../../host-sim/paths.ts";
-import { newProject, spherule } from "./support.ts";
+import { FULL_DISK, finished, launch, newProject, spherule } from "./support.ts";
 
 const test = suite("spherule exec");
 const { folder, remove } = newProject();
@@ -24,15 +24,16 @@ function runs(pid: string): boolean {
 }
 
 test("a lab that ends by itself takes the command with it", async () => {
-  // The command lets the lab write nothing more, and would go on for ever.
-  const { code, stdout, stderr } = await spherule(
-    ...[folder, "exec", "--", process.execPath, "-e"],
-    `console.log(process.pid);
-     child_process.spawnSync("prlimit", ["--fsize=0", "--pid", process.ppid]);
-     setInterval(() => {}, 1000);`,
-  );
+  // The command fills the disk, and would go on for ever.
+  const command = `console.log(process.pid);
+    fs.writeFileSync("disk-full", "");
+    setInterval(() => {}, 1000);`;
+  const args = ["exec", "--state", "elsewhere", "--", process.execPath, "-e", command];
+  const { code, stdout, stderr } = await finished(launch(folder, args, FULL_DISK));
+  rmSync(join(folder, "disk-full"));
   assert.is(code, 1, stderr);
   assert.match(stderr, "error state-not-written");
+  assert.match(stdout, /^\d+\n$/);
   while (runs(stdout.trim())) await new Promise((resolve) => setTimeout(resolve, 20));
 });
 

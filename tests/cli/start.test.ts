@@ -1,12 +1,11 @@
 // deadline: 240 s
-import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { packageFolder } from "../../host-sim/paths.ts";
-import { newProject, spherule, startProcess } from "./support.ts";
+import { FULL_DISK, follow, launch, newProject, spherule, startProcess } from "./support.ts";
 
 const test = suite("spherule start");
 
@@ -223,11 +222,9 @@ function capability(name: string, value: unknown): string {
 
 test("a disk that is full while it runs ends the lab with what to do, and keeps what was acknowledged", async () => {
   const { folder, remove } = newProject();
-  const lab = await startProcess(folder);
+  const lab = await follow(launch(folder, ["start"], FULL_DISK));
   await lab.shows(/telemetry\s+\{"temperature"/);
-  // No file may grow from now on, which is what a full disk is like for this process alone.
-  const limited = spawnSync("prlimit", ["--fsize=0", "--pid", String(lab.process.pid)]);
-  assert.is(limited.status, 0, String(limited.stderr));
+  writeFileSync(join(folder, "disk-full"), "");
   const { code, stderr } = await lab.ended();
   assert.is(code, 1);
   assert.match(stderr, /error state-not-written: The lab's state in .* cannot be written/);

@@ -26,11 +26,14 @@ export function spherule(folder: string, ...args: string[]): Promise<Result> {
   return finished(launch(folder, args));
 }
 
-export function launch(folder: string, args: readonly string[]): ChildProcess {
+/** Options of Node for a process that has no room on the disk once there is a file `disk-full`. */
+export const FULL_DISK = `--import ${join(packageFolder(), "tests/cli/full-disk.mjs")}`;
+
+export function launch(folder: string, args: readonly string[], nodeOptions = ""): ChildProcess {
   const { SPHERULE_API: _api, ...env } = process.env;
   return spawn(process.execPath, [program, ...args], {
     cwd: folder,
-    env: { ...env, NODE_OPTIONS: "", NO_COLOR: "1" },
+    env: { ...env, NODE_OPTIONS: nodeOptions, NO_COLOR: "1" },
   });
 }
 
@@ -49,8 +52,12 @@ export function finished(child: ChildProcess): Promise<Result> {
 }
 
 /** A `spherule start` in a process of its own. */
-export async function startProcess(folder: string, ...args: string[]) {
-  const child = launch(folder, ["start", ...args]);
+export function startProcess(folder: string, ...args: string[]) {
+  return follow(launch(folder, ["start", ...args]));
+}
+
+/** A `spherule start` that was launched. */
+export async function follow(child: ChildProcess) {
   const done = finished(child);
   let text = "";
   let wake = () => {};

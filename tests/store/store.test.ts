@@ -162,6 +162,33 @@ async function filledStore(): Promise<string> {
   return place;
 }
 
+durability(
+  "nothing is written on a disk that is nearly full, and what was there is kept",
+  async () => {
+    const place = mkdtempSync(join(tmpdir(), "spherule-store-"));
+    let free = 1e9;
+    const store = openFolderStore(place, () => free);
+    store.put("kept", 1);
+    free = 5 * 1024 * 1024;
+    const full = (error: LabError) => {
+      assert.is(error.code, "state-not-written");
+      assert.match(error.message, "cannot be written: its disk has only 5.0 MB left.");
+      return true;
+    };
+    assert.throws(() => store.put("more", 2), full);
+    assert.throws(() => store.delete("kept"), full);
+    assert.throws(() => store.transaction(() => store.put("more", 2)), full);
+    await store.putSoon([["more", 2]]).then(() => assert.unreachable(), full);
+    assert.is(store.get("kept"), 1);
+    assert.is(store.get("more"), undefined);
+    free = 1e9;
+    await store.putSoon([["more", 2]]);
+    assert.is(store.get("more"), 2);
+    await store.close();
+    rmSync(place, { recursive: true });
+  },
+);
+
 durability("a file that is no database is refused and kept", async () => {
   const place = await filledStore();
   writeFileSync(join(place, "data.mdb"), Buffer.alloc(20_000, 0x41));
