@@ -40,7 +40,7 @@ export function watchProject(options: WatchOptions): () => void {
       await built(app);
       report(`built and started again in ${Math.round(performance.now() - started)} ms`);
     } catch (error) {
-      report(messageOf(error));
+      report(`${messageOf(error)}\nWhat ran before still runs.`);
     } finally {
       building = false;
       if (again) void build();

@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LabError, messageOf, systemErrorCode } from "../errors.ts";
+import { missingFunctions } from "./missing-functions.ts";
 import { sourceFile, withFilePaths } from "./own-package.ts";
 
 export interface CompileRequest {
@@ -45,6 +46,7 @@ export async function compileApp(request: CompileRequest): Promise<CompiledApp> 
   const started = performance.now();
   const written = new Map<string, string | Uint8Array>();
   const messages: string[] = [];
+  const sources = new Map<string, string>();
   const config = await configuration(projectFolder);
   const { error } = await asc.main(
     [
@@ -55,7 +57,11 @@ export async function compileApp(request: CompileRequest): Promise<CompiledApp> 
     {
       stdout: { write: () => {} },
       stderr: { write: (text) => messages.push(String(text)) },
-      readFile: (name, baseDir) => readText(name, baseDir, request),
+      readFile: async (name, baseDir) => {
+        const text = await readText(name, baseDir, request);
+        if (text !== null) sources.set(name, text);
+        return text;
+      },
       writeFile: (name, contents) => {
         written.set(name, contents);
       },
@@ -64,6 +70,8 @@ export async function compileApp(request: CompileRequest): Promise<CompiledApp> 
   );
   const wasm = written.get("app.wasm");
   if (error || !(wasm instanceof Uint8Array)) throw doesNotCompile(messages, error);
+  const missing = missingFunctions(Uint8Array.from(wasm), sources);
+  if (missing.length > 0) throw doesNotCompile([missing.join("\n")], null);
   return {
     wasm,
     sourceMap: withPaths(String(written.get("app.wasm.map") ?? "{}")),

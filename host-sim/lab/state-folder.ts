@@ -57,7 +57,7 @@ export function lockStateFolder(stateFolder: string): () => void {
     throw new LabError(
       "state-locked",
       `Another lab (process ${owner}) works in ${stateFolder}.`,
-      `Stop it, or give this one a folder of its own: spherule start --state DIR.`,
+      "Stop it, or name another folder with --state.",
     );
   }
   return () => {

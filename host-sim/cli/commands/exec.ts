@@ -21,14 +21,18 @@ export function register(program: Command): void {
 }
 
 async function run(command: string[], options: ExecOptions): Promise<void> {
-  const [{ startLab }, { clientEnvironment }] = await Promise.all([
+  const [{ startLab }, { clientEnvironment }, { endLabWhenAppIsStuck }] = await Promise.all([
     import("../../lab.ts"),
     import("../../lab/environment.ts"),
+    import("../stuck-app.ts"),
   ]);
+  endLabWhenAppIsStuck();
   const lab = await startLab({
     ...(await labOptions(options)),
     onEvent: (event) => {
-      if (options.verbose) process.stderr.write(`${liveLine(event, false)}\n`);
+      // What goes wrong is told in any case: the command sees no more of it than silence.
+      const wrong = event.type === "log" && event.line.level === "error";
+      if (options.verbose || wrong) process.stderr.write(`${liveLine(event, false)}\n`);
     },
   });
   try {

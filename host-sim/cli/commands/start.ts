@@ -25,6 +25,8 @@ export function register(program: Command): void {
 
 async function run(options: StartOptions): Promise<void> {
   const { startLab } = await import("../../lab.ts");
+  const { endLabWhenAppIsStuck } = await import("../stuck-app.ts");
+  endLabWhenAppIsStuck();
   const compiler = createCompilerProcess();
   try {
     await runLab(options, compiler, startLab);

@@ -77,7 +77,10 @@ function importState(source: string, options: StateOption): void {
 
 function reset(options: StateOption): void {
   const folder = stateFolder(options);
-  if (!existsSync(folder)) return;
+  if (!existsSync(folder)) {
+    process.stdout.write(`There is no state in ${folder}.\n`);
+    return;
+  }
   const unlock = lockStateFolder(folder);
   for (const name of KEPT) rmSync(join(folder, name), { recursive: true, force: true });
   unlock();

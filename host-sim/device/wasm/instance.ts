@@ -4,6 +4,7 @@ import type { AppSession, SessionOptions } from "../session/session.ts";
 import { createImports } from "./imports.ts";
 import { moduleOf } from "./modules.ts";
 import { exitStatusOf } from "./report.ts";
+import { enterApp, leaveApp } from "./watchdog.ts";
 
 interface AppExports {
   readonly memory: WebAssembly.Memory;
@@ -50,11 +51,13 @@ export function runWasm({ image, session, onExit }: WasmRun): RunningApp {
     });
     if (inside) return;
     inside = true;
+    enterApp();
     try {
       for (let next = queue.shift(); next; next = queue.shift()) next();
     } catch (error) {
       end(exitStatusOf(error, image));
     } finally {
+      leaveApp();
       inside = false;
     }
   }
