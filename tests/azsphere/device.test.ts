@@ -361,6 +361,29 @@ test("a capability file takes effect, one for another device does not", async ()
   assert.is((await azsphere("device", "capability", "apply")).code, 2);
 });
 
+test("what is no capability file for this device is refused before anything is sent", async () => {
+  writeFileSync(file("other.cap"), capabilityImage("0".repeat(128), [11]));
+  writeFileSync(file("text.cap"), "no image");
+  for (const [name, said] of [
+    ["one.imagepackage", "is no capability file: it is an image of type 10."],
+    ["other.cap", "is for the device 000000000000… and not for "],
+    ["text.cap", ""],
+  ] as const) {
+    for (const words of [
+      ["device", "capability", "update", "--capability-file"],
+      ["device", "capability", "apply", "--capability-file"],
+      ["device", "recover", "--capability"],
+    ]) {
+      const { code, error } = await azsphere(...words, file(name), "--verbose");
+      assert.is(code, 1, `${words.join(" ")} ${name}`);
+      assert.match(error, said);
+      assert.not.match(error, "/update/");
+    }
+  }
+  assert.is(await ok("device", "app", "show-status"), "No applications on the device.\n");
+  assert.equal(await json("device", "capability", "show-attached"), ["Enable app development"]);
+});
+
 test("a servicing session ends with --none, and with a restart", async () => {
   const capabilities = () => json("device", "capability", "show-attached");
   const production = (end: string) => readFileSync(join(certDir, `production-signing.${end}`));

@@ -49,13 +49,7 @@ async function deploy(context: Context, given: Given) {
 /** Stages and installs a package; waits for the restart that some need. */
 export async function install(device: Device, bytes: Uint8Array, mode?: object): Promise<void> {
   try {
-    await device.upload("/update/stage", bytes);
-    const answer = await device.send<{ restartingSystem?: boolean }>(
-      "POST",
-      "/update/install",
-      mode,
-    );
-    if (answer.restartingSystem) await waitForRestart(device);
+    await stageAndInstall(device, bytes, mode);
   } catch (error) {
     if (!isRefusal(error, INSTALL_FAILED) && !isRefusal(error, NOT_TRUSTED)) throw error;
     throw new LabError(
@@ -66,6 +60,18 @@ export async function install(device: Device, bytes: Uint8Array, mode?: object):
       "A package has to be signed by someone whom the device trusts; see `image-package show`.",
     );
   }
+}
+
+/** The same, with what the device refuses as it says it. */
+export async function stageAndInstall(
+  device: Device,
+  bytes: Uint8Array,
+  mode?: object,
+): Promise<void> {
+  await device.upload("/update/stage", bytes);
+  const path = "/update/install";
+  const answer = await device.send<{ restartingSystem?: boolean }>("POST", path, mode);
+  if (answer.restartingSystem) await waitForRestart(device);
 }
 
 async function refuseSameName(device: Device, name: string, componentId: string): Promise<void> {
