@@ -32,6 +32,8 @@ export interface Device extends AttachedDevice {
 
 const TIMEOUT_MS = 30_000;
 const RELEASED_PORT = 443;
+/** Of the first device that a discovery service lists. */
+const FIRST_CONNECTION_PATH = 223;
 /** What official clients put into `Host`, whichever device they speak to. */
 const HOST_HEADER = "*.devices.sphere.azure.local";
 
@@ -47,11 +49,10 @@ export async function attachedDevices(env: Env): Promise<readonly AttachedDevice
     throw error;
   });
   if (!lab) return [];
-  const { ca, recovery } = lab.endpoints.deviceRest;
-  return lab.endpoints.devices.map(({ rest: { address, port } }, index) => {
-    const path = String(index + 1);
-    // Only the first device of a lab has a boot loader that one reaches.
-    return { address, port, path, ca: [pem(ca)], recovery: index === 0 ? recovery : undefined };
+  const { deviceRest, devices } = lab.endpoints;
+  const ca = [pem(deviceRest.ca)];
+  return devices.map(({ rest: { address, port }, recovery }, index) => {
+    return { address, port, path: String(index + 1), ca, recovery };
   });
 }
 
@@ -103,9 +104,11 @@ async function discovered(service: string, env: Env): Promise<AttachedDevice[]> 
   const listed = (await response.json()) as Listed[];
   const ca = authorities(env);
   const sockets = (env.SPHERULE_DEVICE_RECOVERY ?? "").split(",");
-  return listed.map(({ IpAddress: address, DeviceConnectionPath: path, Port }, index) => {
+  return listed.map(({ IpAddress: address, DeviceConnectionPath: path, Port }) => {
     const port = Port ?? Number(env.SPHERULE_DEVICE_PORT ?? RELEASED_PORT);
-    return { address, port, path, ca, recovery: sockets[index] || undefined };
+    // The list leaves out what has no power; the paths tell which of the devices these are.
+    const recovery = sockets[Number(path) - FIRST_CONNECTION_PATH] || undefined;
+    return { address, port, path, ca, recovery };
   });
 }
 
