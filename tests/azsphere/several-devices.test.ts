@@ -1,3 +1,4 @@
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -61,6 +62,28 @@ test("a device that was without power is recovered as well, also where another o
   });
   assert.is((await now.json("device", "recover")).deviceId, second?.deviceId);
   await first?.powerOn();
+});
+
+test("a device of a lab in memory is made ready from any folder, and nothing is left there", async () => {
+  const before = process.cwd();
+  const elsewhere = join(folder, "elsewhere");
+  mkdirSync(elsewhere);
+  process.chdir(elsewhere);
+  try {
+    await tool.ok("product", "create", "--name", "Fridge");
+    for (const command of ["enable-cloud-test", "enable-development"]) {
+      const made = await tool.azsphere(
+        ...["device", command, "-d", "2", "--product", "Fridge", "-o", "json"],
+      );
+      assert.is(made.code, 0, made.error);
+      const { id, productId, deviceGroupId } = await tool.json("device", "show", "-d", "2");
+      assert.equal(JSON.parse(made.out), { deviceId: id, productId, deviceGroupId });
+    }
+  } finally {
+    process.chdir(before);
+  }
+  assert.match(await tool.ok("device", "image", "list-installed", "-d", "2"), " --> gdbserver\n");
+  assert.equal(existsSync(join(elsewhere, ".spherule")), false);
 });
 
 test("an update check is for the device that is named, and asks which among several", async () => {
