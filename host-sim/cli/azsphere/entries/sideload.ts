@@ -39,11 +39,20 @@ async function deploy(context: Context, given: Given) {
   const done = `Image package '${name}' has been deployed to the attached device.`;
   if (image.imageType !== IMAGE_KINDS.application) return { text: done };
   if (given.manualStart) {
-    const how = `Use '${context.program} device app start' to start it.`;
-    return { text: [done, `The application was not automatically started. ${how}`] };
+    return { text: [done, await manualText(context, device, image.componentId)] };
   }
   await waitForState(context, device, image.componentId, "running");
   return { text: done };
+}
+
+/** An application whose image is on the device already goes on running. */
+async function manualText(context: Context, device: Device, component: string): Promise<string> {
+  const { state } = await device.get<{ state: string }>(`/app/status/${component}`);
+  if (state !== "stopped") {
+    return `The same image was on the device already; the application is ${state}.`;
+  }
+  const how = `Use '${context.program} device app start' to start it.`;
+  return `The application was not automatically started. ${how}`;
 }
 
 /** Stages and installs a package; waits for the restart that some need. */
