@@ -74,13 +74,13 @@ export function createImages(options: ImagesOptions) {
 
   /** Everything that speaks against an installation, found before anything is changed. */
   function checkAll(start: boolean): void {
-    const taken = new Set<number>();
+    const taken = new Map<number, string>();
     for (const { image } of staged.values()) {
       if (image.imageType !== APPLICATION) continue;
-      const others = applications.pinsInUse(...staged.keys());
-      requireManifest(image, start ? new Set([...others, ...taken]) : undefined);
+      const others = applications.pinHolders(...staged.keys());
+      requireManifest(image, start ? new Map([...others, ...taken]) : undefined);
       requireOneBuild(image);
-      for (const pin of pinsOfManifest(loaded(image).manifest)) taken.add(pin);
+      for (const pin of pinsOfManifest(loaded(image).manifest)) taken.set(pin, image.name);
     }
   }
 

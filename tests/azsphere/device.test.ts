@@ -109,7 +109,78 @@ test("a wrong CA is not trusted", async () => {
   const wrong = createTool({ env: { ...env, SPHERULE_DEVICE_CA: foreign } });
   const { code, error } = await wrong.azsphere("device", "show-attached");
   assert.is(code, 1);
-  assert.match(error, /certificate/);
+  assert.match(error, "The certificate of the device is not trusted: ");
+  assert.match(error, `SPHERULE_DEVICE_CA is ${foreign}.\nSet SPHERULE_DEVICE_CA to the device-`);
+});
+
+test("a CA that is missing, unreadable or no certificate is named", async () => {
+  const { SPHERULE_DEVICE_CA: _ca, ...without } = env;
+  writeFileSync(file("no.pem"), "no certificate");
+  for (const [ca, said] of [
+    [undefined, "SPHERULE_DEVICE_CA is not set.\n"],
+    [file("nowhere.pem"), `SPHERULE_DEVICE_CA: ${file("nowhere.pem")} cannot be read: ENOENT`],
+    [file("no.pem"), `SPHERULE_DEVICE_CA: ${file("no.pem")} has no certificate in PEM.`],
+  ] as const) {
+    const given = ca === undefined ? without : { ...without, SPHERULE_DEVICE_CA: ca };
+    const { code, error } = await createTool({ env: given }).azsphere("device", "show-attached");
+    assert.equal([code, error.includes(said)], [1, true], error);
+  }
+});
+
+test("an argument out of its choices is named before anything is sent", async () => {
+  const proxy = ["device", "network", "proxy", "apply", "-a", "proxy.example", "-r", "8080"];
+  for (const [args, said] of [
+    [["device", "manufacturing-state", "update", "-s", "Foo"], "--manufacturing-state is 'Foo'."],
+    [[...proxy, "-t", "foo"], "--authentication is 'foo'.\nChoose anonymous or basic."],
+    [[...proxy, "-t", "basic"], "--username is missing."],
+    [[...proxy, "-t", "anonymous", "-u", "me"], "--authentication anonymous takes no --username"],
+    [
+      ["ca-certificate", "download-proof", "--destination", file("x"), "--verification-code", ""],
+      "--verification-code is empty.",
+    ],
+  ] as const) {
+    const { code, error } = await azsphere(...args, "--verbose");
+    assert.is(code, 2, error);
+    assert.is(error.startsWith(`ERROR: ${said}`), true, error);
+  }
+});
+
+test("an error says that the log has more only where it has", async () => {
+  const absent = await azsphere("device", "wifi", "show", "--id", "7");
+  assert.is(absent.error.split("\n")[1], "`device wifi list` prints those that there are.");
+  const mac = ["device", "network", "update-interface", "--interface", "wlan0"];
+  const wrong = await azsphere(...mac, "--hardware-address", "zz");
+  assert.is(
+    wrong.error.split("\n")[1],
+    "Nothing was changed. Correct it and type the command again.",
+  );
+});
+
+test("a conflict over a pin names the pin and the application that holds it", async () => {
+  for (const [name, component] of [
+    ["Blink", ONE],
+    ["Rival", TWO],
+  ] as const) {
+    const capabilities = { Gpio: [8, 9] };
+    const bytes = packApp({ signer, name, component, capabilities });
+    writeFileSync(file(`${name}.imagepackage`), bytes);
+  }
+  const deploy = ["device", "sideload", "deploy", "-p"];
+  await ok(...deploy, file("Blink.imagepackage"));
+  const refused = await azsphere(...deploy, file("Rival.imagepackage"));
+  assert.match(refused.error, "pins or peripherals: pin 8 is held by 'Blink'. (Device error 1.25)");
+  await ok(...deploy, file("Rival.imagepackage"), "--manual-start");
+  const started = await azsphere("device", "app", "start", "-i", TWO);
+  assert.match(started.error, "pin 8 is held by 'Blink'.");
+});
+
+test("--manual-start of an image that runs already says that it runs", async () => {
+  const deploy = ["device", "sideload", "deploy", "-p", file("one.imagepackage")];
+  await ok(...deploy);
+  const again = await ok(...deploy, "--manual-start");
+  assert.match(again, "The same image was on the device already; the application is running.\n");
+  await ok("device", "app", "stop");
+  assert.match(await ok(...deploy, "--manual-start"), "was not automatically started.");
 });
 
 test("version, manufacturing state and capabilities", async () => {
@@ -120,8 +191,8 @@ test("version, manufacturing state and capabilities", async () => {
     manufacturingState: "Module1Complete",
   });
   const back = await azsphere("device", "manufacturing-state", "update", "-s", "Blank");
-  assert.is(back.code, 1);
-  assert.match(back.error, "A parameter is not valid. (Device error 10.1)");
+  assert.is(back.code, 2);
+  assert.match(back.error, "--manufacturing-state is 'Blank'.\nChoose Module1Complete or Dev");
   const same = await ok("device", "manufacturing-state", "update", "-s", "Module1Complete");
   assert.is(same, "Manufacturing state is now Module1Complete.\n");
   assert.equal(await json("device", "capability", "show-attached"), ["Enable app development"]);

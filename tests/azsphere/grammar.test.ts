@@ -295,6 +295,7 @@ const CODES = [
   ...["azsphere-usage", "azsphere-not-found", "device-unreachable", "device-silent"],
   ...["device-refused", "service-refused", "service-unreachable", "recovery-unavailable"],
   ...["name-taken", "deployment-timeout", "confirmation-needed", "declined", "tenant-made"],
+  ...["capability-file-invalid", "file-unwritable", "file-unreadable", "certificate-invalid"],
   ...["updates-unavailable", "device-claimed", "catalog-exists", "name-invalid", "user-invalid"],
 ];
 

@@ -1,6 +1,6 @@
 import type { Resource } from "../arm.ts";
 import { shown } from "../cloud.ts";
-import { notFound } from "../errors.ts";
+import { notFound, usage } from "../errors.ts";
 import { type Context, type Entry, type Given, type Options, optional, text } from "../table.ts";
 import { writeFile } from "../write-file.ts";
 
@@ -73,11 +73,15 @@ async function downloadChain(context: Context, given: Given) {
 }
 
 async function downloadProof(context: Context, given: Given) {
+  const code = text(given, "verificationCode");
+  if (code === "") {
+    throw usage("--verification-code is empty.", "Give the code that the hub shows for the CA.");
+  }
   const { arm, id } = await chosen(context, given);
   const { certificate } = await arm.call<{ certificate: string }>(
     "POST",
     `${id}/retrieveProofOfPossessionNonce`,
-    { proofOfPossessionNonce: text(given, "verificationCode") },
+    { proofOfPossessionNonce: code },
   );
   writeCertificate(fileOf(given), certificate);
   return { text: `Successfully downloaded the validation certificate to '${fileOf(given)}'.` };
