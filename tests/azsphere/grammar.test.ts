@@ -230,6 +230,13 @@ test("the limited az takes the options that scripts give it, and refuses others"
   assert.equal([version.code, /^Spherule \d/.test(version.out)], [0, true]);
 });
 
+test("what was typed wrongly ends with 2, in every room", async () => {
+  for (const words of ["image-package show", "image-package foo", "foo", "device foo"]) {
+    assert.is((await tool.azsphere(...words.split(" "))).code, 2, words);
+  }
+  assert.is((await tool.azsphere("show-version", "--query", "[")).code, 2);
+});
+
 test("the limited az says what it is for", async () => {
   assert.match((await tool.az()).out, "sphere        Azure Sphere, on the lab");
   assert.is((await tool.az("login")).code, 0);
