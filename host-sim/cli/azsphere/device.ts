@@ -5,7 +5,7 @@ import { LabError, messageOf } from "../../errors.ts";
 import { readBytes } from "../../lab/package-app.ts";
 import { connectLab } from "../context.ts";
 import { refusalOf } from "./device-errors.ts";
-import { usage } from "./errors.ts";
+import { notFound, usage } from "./errors.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -165,8 +165,7 @@ export async function pickDevice(
     const id = await deviceIdOf(device).catch(() => "");
     if (id.toLowerCase() === wanted.toLowerCase()) return device;
   }
-  throw new LabError(
-    "device-unreachable",
+  throw notFound(
     `No attached device is '${wanted}'.`,
     "`azsphere device list-attached` shows ids, addresses and connection paths.",
   );
