@@ -19,6 +19,12 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
+/** Parses a version of three numbers, for commander. */
+export function version(text: string): string {
+  if (/^\d{1,4}\.\d{1,4}\.\d{1,4}$/.test(text)) return text;
+  throw new InvalidArgumentError("It has to be a version such as 4.6.0.");
+}
+
 /** Gathers an option that may be given more than once, for commander. */
 export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];

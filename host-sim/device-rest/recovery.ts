@@ -29,8 +29,8 @@ const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * The boot loader of a device, which a recovery speaks to: a Unix socket that only this user can
- * open. A line of JSON each way: `begin` → release and images, `erase`, `write` an image, the release's
- * or another one of its component, `reboot`.
+ * open. A line of JSON each way: `begin` → device id, release and images, `erase`, `write` an image,
+ * the release's or another one of its component, `reboot`.
  * Once it was erased the device stays dark until all images are written.
  */
 export function createRecovery(options: RecoveryOptions) {
@@ -125,7 +125,7 @@ function createSession({ os, logger, newest, installed }: RecoveryOptions) {
       const images = components.map(({ name, componentId, bytes }) => {
         return { name, componentId, bytes };
       });
-      return { release: version, images };
+      return { release: version, images, deviceId: os.deviceId };
     },
     async erase() {
       if (!release) throw new Error("nothing was begun");

@@ -91,6 +91,8 @@ export function sendReply(response: ServerResponse, reply: Reply): void {
   response.end(bytes);
 }
 
-export function sendRefusal(response: ServerResponse, { kind, number }: DeviceError): void {
+/** Real devices send the number alone; what ours knows more is in a header that nobody has to read. */
+export function sendRefusal(response: ServerResponse, { kind, number, detail }: DeviceError): void {
+  if (detail !== undefined) response.setHeader("Spherule-Detail", encodeURIComponent(detail));
   sendReply(response, new Reply({ error: number }, { status: STATUS[kind] }));
 }

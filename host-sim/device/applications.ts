@@ -2,7 +2,7 @@ import { messageOf } from "../errors.ts";
 import { type Manifest, PERIPHERAL_KINDS, pinsOf } from "../imagepackage/index.ts";
 import type { AppImage, DebugGate } from "./app.ts";
 import { type AppRunner, type AppSurroundings, createAppRunner } from "./app-runner.ts";
-import { DeviceError, ERRORS, refuseIf } from "./system/device-error.ts";
+import { DeviceError, ERRORS } from "./system/device-error.ts";
 import type { FirewalledApp } from "./system/firewall.ts";
 import { createSignal } from "./system/kept.ts";
 import type { DeviceSystem } from "./system/system.ts";
@@ -100,22 +100,26 @@ export function createApplications(surroundings: AppSurroundings, system: Device
     );
   }
 
-  /** Pins that apps hold, without those of some components. */
-  function pinsInUse(...exceptComponents: readonly string[]): Set<number> {
+  /** Pins that apps hold, and those apps' names; without those of some components. */
+  function pinHolders(...exceptComponents: readonly string[]): Map<number, string> {
     const except = new Set(exceptComponents.map(key));
     const others = [...installed.values()].filter(
       ({ wanted, identity }) => wanted !== "stopped" && !except.has(identity.componentId),
     );
-    return new Set(others.flatMap(({ manifest }) => pinsOfManifest(manifest)));
+    return new Map(
+      others.flatMap(({ manifest, identity: { name } }) =>
+        pinsOfManifest(manifest).map((pin) => [pin, name] as const),
+      ),
+    );
   }
+
+  const pinsInUse = (...except: readonly string[]): Set<number> =>
+    new Set(pinHolders(...except).keys());
 
   /** @throws DeviceError pinsInUse when another app that runs has one of its pins */
   function requireFreePins(manifest: Manifest): void {
-    const taken = pinsInUse(manifest.ComponentId);
-    refuseIf(
-      pinsOfManifest(manifest).some((pin) => taken.has(pin)),
-      ERRORS.pinsInUse,
-    );
+    const conflict = pinConflict(manifest, pinHolders(manifest.ComponentId));
+    if (conflict) throw conflict;
   }
 
   async function run(
@@ -151,6 +155,7 @@ export function createApplications(surroundings: AppSurroundings, system: Device
   }
 
   return {
+    pinHolders,
     pinsInUse,
     list: (): AppIdentity[] => [...installed.values()].map(({ identity }) => identity),
     /** For the firewall. */
@@ -244,6 +249,17 @@ export function createApplications(surroundings: AppSurroundings, system: Device
     /** An app came, went, started or stopped. */
     onChange: changed.subscribe,
   };
+}
+
+/** The refusal of an app that wants a pin of another one. */
+export function pinConflict(
+  manifest: Manifest,
+  holders: ReadonlyMap<number, string>,
+): DeviceError | undefined {
+  const pin = pinsOfManifest(manifest).find((each) => holders.has(each));
+  if (pin === undefined) return undefined;
+  const detail = `pin ${pin} is held by '${holders.get(pin)}'`;
+  return new DeviceError(ERRORS.pinsInUse, "invalid", detail);
 }
 
 /** The GPIO numbers that an app takes for itself, by themselves or as parts of a peripheral. */

@@ -74,13 +74,13 @@ export function createImages(options: ImagesOptions) {
 
   /** Everything that speaks against an installation, found before anything is changed. */
   function checkAll(start: boolean): void {
-    const taken = new Set<number>();
+    const taken = new Map<number, string>();
     for (const { image } of staged.values()) {
       if (image.imageType !== APPLICATION) continue;
-      const others = applications.pinsInUse(...staged.keys());
-      requireManifest(image, start ? new Set([...others, ...taken]) : undefined);
+      const others = applications.pinHolders(...staged.keys());
+      requireManifest(image, start ? new Map([...others, ...taken]) : undefined);
       requireOneBuild(image);
-      for (const pin of pinsOfManifest(loaded(image).manifest)) taken.add(pin);
+      for (const pin of pinsOfManifest(loaded(image).manifest)) taken.set(pin, image.name);
     }
   }
 
@@ -154,12 +154,16 @@ export function createImages(options: ImagesOptions) {
     /**
      * Installs all that is staged, or nothing of it: what is refused is dropped.
      * @param start whether applications start at once
-     * @param session whether a capability image counts until the next restart only
+     * @param capability how capability images count, when nothing else is to be installed
      * @returns whether the device has to restart
+     * @throws DeviceError imagePermission for an image that is no capability image then
      */
-    async install(start: boolean, session = false): Promise<boolean> {
+    async install(start: boolean, capability?: "Update" | "Session"): Promise<boolean> {
+      const session = capability === "Session";
       const all = [...staged.values()];
       try {
+        const others = all.some(({ image }) => !isCapability(image));
+        refuseIf(capability !== undefined && others, ERRORS.imagePermission);
         checkAll(start);
       } finally {
         staged.clear();

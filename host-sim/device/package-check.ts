@@ -15,7 +15,7 @@ import {
   WASM_FILE,
 } from "../imagepackage/index.ts";
 import type { AppImage } from "./app.ts";
-import type { AppIdentity } from "./applications.ts";
+import { type AppIdentity, pinConflict } from "./applications.ts";
 import { DeviceError, ERRORS, refuseIf } from "./system/device-error.ts";
 import type { Manufacturing } from "./system/manufacturing.ts";
 import { ABI_VERSIONS } from "./system/os-release.ts";
@@ -65,13 +65,20 @@ export function requireAbi({ sections }: Image): void {
 }
 
 /** @throws DeviceError with the number of what is wrong in the manifest */
-export function requireManifest(image: Image, pinsInUse: ReadonlySet<number> | undefined): void {
+export function requireManifest(
+  image: Image,
+  pinHolders: ReadonlyMap<number, string> | undefined,
+): void {
   const text = manifestText(image);
   if (text === undefined) throw new DeviceError(ERRORS.manifestMissing);
   const files = image.files.map(({ path }) => path);
+  const pinsInUse = pinHolders && new Set(pinHolders.keys());
   const refusal = installRefusal(text, { files, pinsInUse });
-  if (refusal) throw new DeviceError(refusal.code);
-  const { ComponentId: component } = JSON.parse(text.replace(/^\uFEFF/, "")) as Manifest;
+  const manifest = () => JSON.parse(text.replace(/^\uFEFF/, "")) as Manifest;
+  const conflict =
+    pinHolders && refusal?.code === ERRORS.pinsInUse && pinConflict(manifest(), pinHolders);
+  if (refusal) throw conflict || new DeviceError(refusal.code);
+  const { ComponentId: component } = manifest();
   const same = String(component).toLowerCase() === image.componentId;
   refuseIf(!same, ERRORS.invalidComponentId);
 }

@@ -54,6 +54,8 @@ export interface LabDescription {
     readonly deviceId: string;
     /** Its REST API. */
     readonly rest: { readonly address: string; readonly port: number };
+    /** Unix socket of its boot loader. */
+    readonly recovery: string;
   }[];
   /** `name:port` → `address:port`, what the redirecting preload of `spherule exec` follows. */
   readonly redirects: Readonly<Record<string, string>>;

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SphereOs } from "../device/sphere-os.ts";
 import {
@@ -30,7 +30,6 @@ export async function startDeviceRest(request: DeviceRestRequest) {
   const { state, recovery: recovered, ...options } = request;
   const authority = deviceAuthority(state.store);
   const ca = join(state.folder, "device-ca.pem");
-  mkdirSync(state.folder, { recursive: true });
   if (!holds(ca, authority.certificate)) writeAtomically(ca, authority.certificate);
   const credentials = deviceCredentials(authority, options.host);
   const server = createDeviceRestServer({ ...options, credentials });

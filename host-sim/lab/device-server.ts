@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, RealClock } from "../clock/index.ts";
 import type { DeviceAuth } from "../device/device-auth.ts";
@@ -17,6 +17,7 @@ import type { Address } from "../service.ts";
 import type { Store } from "../store/index.ts";
 import { startDeviceRest } from "./device-rest.ts";
 import { labDevice } from "./enrolment.ts";
+import { makeFolder } from "./make-folder.ts";
 import { productionKey, productionTrust } from "./production-key.ts";
 import type { Programs } from "./programs.ts";
 import { developmentKey, labTrustStore } from "./signing-key.ts";
@@ -63,9 +64,13 @@ export interface DeviceServer {
 const CONNECTION_PATH = "223";
 const HARDWARE = "hardware-definitions/mt3620_rdb.json";
 
-/** A virtual device of its own with its REST API, without a cloud behind it. */
+/**
+ * A virtual device of its own with its REST API, without a cloud behind it.
+ * @throws LabError folder-unusable, state-locked, state-corrupt
+ */
 export async function startDeviceServer(options: DeviceServerOptions): Promise<DeviceServer> {
   const clock = options.clock ?? new RealClock();
+  makeFolder(options.certDir);
   const state = openState(options.stateFolder);
   const cleanups: (() => unknown)[] = [() => state.close(), () => options.programs?.stop()];
   const stop = async () => {
@@ -78,7 +83,6 @@ export async function startDeviceServer(options: DeviceServerOptions): Promise<D
     const os = createDevice(options, { clock, state, logger, release: () => release.value });
     cleanups.push(() => os.stop());
     os.start();
-    mkdirSync(options.certDir, { recursive: true });
     const { enterprise } = os.system;
     writeKey(options.certDir, "enterprise-wifi-client", {
       ...{ certificate: enterprise.clientCertificate, privateKey: enterprise.clientKey },

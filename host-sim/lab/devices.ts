@@ -81,12 +81,9 @@ export async function startDevices(options: DevicesOptions) {
         await Promise.all(powered.map((device) => device.install(app)));
       },
       description: (): Pick<LabDescription, "deviceRest" | "devices" | "discovery"> => ({
-        deviceRest: first.rest,
+        deviceRest: restOf(first),
         discovery: { address: at.host, port: at.port },
-        devices: all.map(({ deviceId, rest: { address, port } }) => ({
-          deviceId,
-          rest: { address, port },
-        })),
+        devices: all.map(described),
       }),
     };
   } catch (error) {
@@ -115,6 +112,28 @@ function ownAddresses(): Set<string> {
 function portOf(first = 0, addresses: readonly string[], index: number): number {
   const shared = index > 0 && addresses[index] === addresses[0];
   return first === 0 || !shared ? first : first + index;
+}
+
+/** A device that was off has another socket afterwards, so it is looked at when somebody asks. */
+function restOf(device: LabDevice): LabDescription["deviceRest"] {
+  const { address, port, ca } = device.rest;
+  return {
+    ...{ address, port, ca },
+    get recovery() {
+      return device.rest.recovery;
+    },
+  };
+}
+
+function described(device: LabDevice): LabDescription["devices"][number] {
+  const { address, port } = device.rest;
+  return {
+    deviceId: device.deviceId,
+    rest: { address, port },
+    get recovery() {
+      return device.rest.recovery;
+    },
+  };
 }
 
 function attached({ number, rest }: LabDevice) {

@@ -31,7 +31,7 @@ export function clientEnvironment(
     SPHERULE_DEVICE_REST: `https://${lab.deviceRest.address}:${lab.deviceRest.port}`,
     SPHERULE_DEVICE_CA: lab.deviceRest.ca,
     SPHERULE_DEVICE_DISCOVERY: `http://${lab.discovery.address}:${lab.discovery.port}`,
-    SPHERULE_DEVICE_RECOVERY: lab.deviceRest.recovery,
+    SPHERULE_DEVICE_RECOVERY: lab.devices.map(({ recovery }) => recovery).join(","),
     SPHERULE_SECURITY_SERVICE: lab.securityService.url,
     SPHERULE_ARM_TOKEN: lab.securityService.token,
     NODE_EXTRA_CA_CERTS: lab.caFile,

@@ -69,6 +69,10 @@ function securityServiceRoutes({ service, tokens, clock, setOperationTime }: Lab
       const body = object(request);
       return service.releases.publish(text(body, "version"), body.retailNow === true);
     },
+    /** `{package}` in base64: what comes to a device with application development. */
+    "GET /debug-server": () => ({
+      package: Buffer.from(service.signing.debugServer()).toString("base64"),
+    }),
     "POST /tenants/:tenantId/rotate": (request) => {
       const { activeInSeconds = 0 } = isObject(request.body as JsonObject) ? object(request) : {};
       const certificate = service.rotateAuthority(

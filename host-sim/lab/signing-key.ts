@@ -1,8 +1,9 @@
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { LabError, messageOf, systemErrorCode } from "../errors.ts";
 import { createSigner, createTrustStore, type Signer } from "../imagepackage/index.ts";
 import { ALWAYS_VALID, createSelfSigned, splitPem } from "../pki/index.ts";
+import { makeFolder } from "./make-folder.ts";
 import { readIfThere } from "./read-if-there.ts";
 
 /** The folder of signing keys in a state folder. */
@@ -61,8 +62,8 @@ function make(stateFolder: string): string {
   const file = fileIn(stateFolder);
   const subject = { O: "Spherule lab", CN: DEVELOPMENT_SIGNER };
   const { certificate, privateKey } = createSelfSigned(subject, ALWAYS_VALID);
-  mkdirSync(stateFolder, { recursive: true });
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(stateFolder);
+  makeFolder(dirname(file), 0o700);
   const temporary = `${file}.${process.pid}.new`;
   writeFileSync(temporary, privateKey + certificate, { mode: 0o600 });
   try {

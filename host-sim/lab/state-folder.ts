@@ -1,14 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { LabError, systemErrorCode } from "../errors.ts";
+import { makeFolder } from "./make-folder.ts";
 import { readIfThere } from "./read-if-there.ts";
 
 /** The name of a lab's state folder inside a project. */
@@ -47,10 +40,10 @@ export function writeLocator(stateFolder: string, locator: Locator): void {
 
 /**
  * Makes the folder when it is missing and takes its lock; the answer gives the lock back.
- * @throws LabError `state-locked` when another lab runs on it
+ * @throws LabError `state-locked` when another lab runs on it, `folder-unusable`
  */
 export function lockStateFolder(stateFolder: string): () => void {
-  mkdirSync(stateFolder, { recursive: true });
+  makeFolder(stateFolder);
   const file = join(stateFolder, "lock");
   const owner = takeLock(file);
   if (owner !== undefined) {

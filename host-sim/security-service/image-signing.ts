@@ -15,6 +15,7 @@ import { createSelfSigned, type SigningKey } from "../pki/index.ts";
 import { madeOnce } from "../store/index.ts";
 
 import { DAY_MS, type ServiceContext } from "./context.ts";
+import { createDebugServer } from "./debug-server.ts";
 
 /** An uploaded package, signed for devices. */
 export interface SignedImage {
@@ -73,6 +74,8 @@ export function createImageSigning({ store, clock, developers }: ServiceContext)
       const installedBytes = fromCloudForm(cloudForm).length;
       return { componentId, imageId, imageType, name, highLevel, installedBytes, cloudForm };
     },
+    /** The debug server's package. */
+    debugServer: (): Uint8Array => createDebugServer(signer),
     /** An image of the service itself around any payload. */
     build(identity: ImageIdentity, payload: Uint8Array, now: number): Uint8Array {
       const { name, ...ids } = identity;

@@ -161,6 +161,15 @@ test("devices are moved, listed, counted and shown", async () => {
   assert.is(unknown.code, 3);
 });
 
+test("claiming again into the same tenant leaves the device in its group", async () => {
+  for (const force of [[], ["--force"]]) {
+    assert.match(await ok("device", "claim", ...force), "Successfully claimed device ID");
+    assert.is((await json("device", "show")).deviceGroupId, "Fridge/Field Test");
+  }
+  assert.is((await sphere("device", "claim", ...CATALOG)).code, 0);
+  assert.is((await json("device", "show")).deviceGroupId, "Fridge/Field Test");
+});
+
 test("cloud test takes development away, development brings it back", async () => {
   // The lab's own app is one that came by cable.
   const tested = await azsphere("device", "enable-cloud-test", "--product", "Fridge");
@@ -253,6 +262,30 @@ test("CA certificates, the chain, and a proof of possession", async () => {
   assert.is(az.code, 0, az.error);
   const index = ["--destination", file("x.cer"), "--index", "9"];
   assert.is((await azsphere("ca-certificate", "download", ...index)).code, 3);
+});
+
+test("a file that cannot be written is an error and no crash", async () => {
+  const [{ imageId }] = await json("image", "list");
+  const places = [
+    [file("none/x"), "ENOENT"],
+    [folder, "EISDIR"],
+  ] as const;
+  for (const [place, why] of places) {
+    for (const words of [
+      ["ca-certificate", "download", "--destination"],
+      ["ca-certificate", "download-chain", "--destination"],
+      ["ca-certificate", "download-proof", "--verification-code", "1A", "--destination"],
+      ["tenant", "download-error-report", "--destination"],
+      ["device", "capability", "download", "--output-file"],
+      ["image", "download", "--image", imageId, "--destination"],
+      ["get-support-data", "--destination"],
+    ]) {
+      const { code, error } = await azsphere(...words, place);
+      assert.is(code, 1, words.join(" "));
+      assert.match(error, `ERROR: ${place} cannot be written: ${why}`);
+      assert.match(error, "\nName a file in a folder that is there");
+    }
+  }
 });
 
 test("a tenant is renamed, its catalog keeps its name", async () => {

@@ -209,6 +209,34 @@ test("a table without rows is empty, one of scalars has a column", () => {
   assert.is(boxed(7), "------\nResult\n======\n7\n------");
 });
 
+test("the limited az takes the options that scripts give it, and refuses others", async () => {
+  const id = await tool.az("account", "show", "--query", "id", "-o", "tsv");
+  assert.equal([id.code, id.out], [0, "5be7e000-0000-4000-8000-000000000000\n"]);
+  const quiet = await tool.az("login", "--output", "none", "--only-show-errors");
+  assert.equal([quiet.code, quiet.out, quiet.error], [0, "", ""]);
+  assert.match((await tool.az("account", "show", "--output=yaml")).out, "name: Spherule lab\n");
+  assert.is((await tool.az("login", "--tenant", "lab", "--allow-no-subscriptions")).code, 0);
+  for (const words of [["login"], ["logout"], ["account", "show"], ["config", "set", "a=b"]]) {
+    const { code, error } = await tool.az(...words, "--colour");
+    assert.is(code, 2, words.join(" "));
+    assert.match(error, "ERROR: unrecognized arguments: --colour\n");
+    assert.match((await tool.az(...words, "--help")).out, `az ${words.slice(0, 2)[0]}`);
+  }
+  assert.is((await tool.az("account", "show", "-o", "xml")).code, 2);
+  assert.match((await tool.az("account", "show", "now")).error, "unrecognized arguments: now");
+  const defaults = ["config", "set", "defaults.group=lab", "--only-show-errors"];
+  assert.is((await tool.az(...defaults)).code, 0);
+  const version = await tool.az("--version");
+  assert.equal([version.code, /^Spherule \d/.test(version.out)], [0, true]);
+});
+
+test("what was typed wrongly ends with 2, in every room", async () => {
+  for (const words of ["image-package show", "image-package foo", "foo", "device foo"]) {
+    assert.is((await tool.azsphere(...words.split(" "))).code, 2, words);
+  }
+  assert.is((await tool.azsphere("show-version", "--query", "[")).code, 2);
+});
+
 test("the limited az says what it is for", async () => {
   assert.match((await tool.az()).out, "sphere        Azure Sphere, on the lab");
   assert.is((await tool.az("login")).code, 0);
@@ -295,6 +323,7 @@ const CODES = [
   ...["azsphere-usage", "azsphere-not-found", "device-unreachable", "device-silent"],
   ...["device-refused", "service-refused", "service-unreachable", "recovery-unavailable"],
   ...["name-taken", "deployment-timeout", "confirmation-needed", "declined", "tenant-made"],
+  ...["capability-file-invalid", "file-unwritable", "file-unreadable", "certificate-invalid"],
   ...["updates-unavailable", "device-claimed", "catalog-exists", "name-invalid", "user-invalid"],
 ];
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -144,6 +144,27 @@ test("the lab's device has its REST API too, and tells clients where", async () 
   );
   assert.match(stdout, '"name":"thermometer"');
   remove();
+});
+
+test("folders that cannot be used, and a version that is none, are errors at once", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spherule-device-"));
+  const file = join(folder, "file");
+  writeFileSync(file, "");
+  for (const [option, place] of [
+    ["--state", file],
+    ["--state", "/proc/x"],
+    ["--cert-dir", join(file, "below")],
+    ["--cert-dir", "/proc/self"],
+  ] as const) {
+    const { code, stderr } = await spherule(folder, "device-server", option, place);
+    assert.is(code, 1, `${option} ${place}: ${stderr}`);
+    assert.match(stderr, `error folder-unusable: ${place} is no folder that files can be put`);
+    assert.not.match(stderr, "    at ");
+  }
+  const { code, stderr } = await spherule(folder, "device-server", "--api-version", "x");
+  assert.is(code, 1, stderr);
+  assert.match(stderr, "It has to be a version such as 4.6.0.");
+  rmSync(folder, { recursive: true });
 });
 
 test.run();

@@ -425,6 +425,18 @@ test("a capability image of a session counts until the next restart, and no long
   await locked.stop();
 });
 
+test("an application is no capability image: it is refused, and nothing of it is installed", async () => {
+  for (const capabilityMode of ["Update", "Session"]) {
+    await stage(packApp());
+    await stage(capabilityImage(device.deviceId, [13]));
+    const answer = await device.call("POST", "/update/install", { capabilityMode });
+    assert.equal(refusal(answer), [400, 7340069]);
+    assert.is((await device.get("/images")).json.has_staged_updates, false);
+  }
+  assert.equal(await applications(), []);
+  assert.equal((await device.get("/device/capabilities")).json.device_capabilities, [11]);
+});
+
 test("after a restart all installed apps run, and what was only staged is gone", async () => {
   await deploy(packApp(), "Manual");
   await stage(packApp({ component: TWO }));

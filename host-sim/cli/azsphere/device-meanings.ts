@@ -3,7 +3,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   13: "Permission denied; application development may have to be enabled",
   1048578: "The application manifest must not have a policy",
   1048579: "The application manifest has a capability that is not allowed",
-  1048591: "The application cannot be executed; the lab's log says why",
+  1048591: "The application cannot be executed",
   1048596: "The device is not enabled for application development",
   1048601: "Another application that runs uses one of the pins or peripherals",
   3145729: "The application is on the device already",

@@ -1,10 +1,11 @@
+import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { isIP } from "node:net";
 import { LabError, messageOf } from "../../errors.ts";
 import { readBytes } from "../../lab/package-app.ts";
 import { connectLab } from "../context.ts";
 import { refusalOf } from "./device-errors.ts";
-import { usage } from "./errors.ts";
+import { notFound, usage } from "./errors.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -16,6 +17,8 @@ export interface AttachedDevice {
   readonly path: string;
   /** PEM texts of the CAs that its certificate may be from. */
   readonly ca: readonly string[];
+  /** Where these are from, as errors say it. */
+  readonly caFrom: string;
   /** Socket of its boot loader, by which it is recovered. */
   readonly recovery?: string;
 }
@@ -32,6 +35,8 @@ export interface Device extends AttachedDevice {
 
 const TIMEOUT_MS = 30_000;
 const RELEASED_PORT = 443;
+/** Of the first device that a discovery service lists. */
+const FIRST_CONNECTION_PATH = 223;
 /** What official clients put into `Host`, whichever device they speak to. */
 const HOST_HEADER = "*.devices.sphere.azure.local";
 
@@ -47,30 +52,54 @@ export async function attachedDevices(env: Env): Promise<readonly AttachedDevice
     throw error;
   });
   if (!lab) return [];
-  const { ca, recovery } = lab.endpoints.deviceRest;
-  return lab.endpoints.devices.map(({ rest: { address, port } }, index) => {
-    const path = String(index + 1);
-    // Only the first device of a lab has a boot loader that one reaches.
-    return { address, port, path, ca: [pem(ca)], recovery: index === 0 ? recovery : undefined };
+  const { deviceRest, devices } = lab.endpoints;
+  const ca = [pem(deviceRest.ca)];
+  const caFrom = `The lab names ${deviceRest.ca}`;
+  return devices.map(({ rest: { address, port }, recovery }, index) => {
+    return { address, port, path: String(index + 1), ca, caFrom, recovery };
   });
 }
 
-const authorities = (env: Env): string[] =>
-  (env.SPHERULE_DEVICE_CA ?? "")
+function authorities({ SPHERULE_DEVICE_CA: files = "" }: Env) {
+  const ca = files
     .split(",")
     .filter((file) => file !== "")
-    .map(pem);
+    .map((file) => inVariable("SPHERULE_DEVICE_CA", () => certificatesIn(file)));
+  const caFrom = files === "" ? "SPHERULE_DEVICE_CA is not set" : `SPHERULE_DEVICE_CA is ${files}`;
+  return { ca, caFrom };
+}
+
+/** Errors of the file say which variable names it. */
+function inVariable<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    throw new LabError(error.code, `${name}: ${error.message}`, error.hint);
+  }
+}
+
+/** @throws LabError file-unreadable, certificate-invalid */
+function certificatesIn(file: string): string {
+  const text = pem(file);
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+  throw new LabError(
+    "certificate-invalid",
+    `${file} has no certificate in PEM.`,
+    "Name the device-ca.pem that `spherule device-server` prints as `trust`.",
+  );
+}
 
 const pem = (file: string): string => Buffer.from(readBytes(file)).toString("utf8");
 
 function named(urls: string, env: Env): AttachedDevice[] {
-  const ca = authorities(env);
+  const trust = authorities(env);
   const sockets = (env.SPHERULE_DEVICE_RECOVERY ?? "").split(",");
   return urls.split(",").map((url, index) => {
     const { hostname, port } = parseUrl(url);
     const recovery = sockets[index] || undefined;
     const path = String(index + 1);
-    return { address: hostname, port: Number(port || RELEASED_PORT), path, ca, recovery };
+    return { address: hostname, port: Number(port || RELEASED_PORT), path, ...trust, recovery };
   });
 }
 
@@ -101,11 +130,13 @@ async function discovered(service: string, env: Env): Promise<AttachedDevice[]> 
     );
   });
   const listed = (await response.json()) as Listed[];
-  const ca = authorities(env);
+  const trust = authorities(env);
   const sockets = (env.SPHERULE_DEVICE_RECOVERY ?? "").split(",");
-  return listed.map(({ IpAddress: address, DeviceConnectionPath: path, Port }, index) => {
+  return listed.map(({ IpAddress: address, DeviceConnectionPath: path, Port }) => {
     const port = Port ?? Number(env.SPHERULE_DEVICE_PORT ?? RELEASED_PORT);
-    return { address, port, path, ca, recovery: sockets[index] || undefined };
+    // The list leaves out what has no power; the paths tell which of the devices these are.
+    const recovery = sockets[Number(path) - FIRST_CONNECTION_PATH] || undefined;
+    return { address, port, path, ...trust, recovery };
   });
 }
 
@@ -134,8 +165,7 @@ export async function pickDevice(
     const id = await deviceIdOf(device).catch(() => "");
     if (id.toLowerCase() === wanted.toLowerCase()) return device;
   }
-  throw new LabError(
-    "device-unreachable",
+  throw notFound(
     `No attached device is '${wanted}'.`,
     "`azsphere device list-attached` shows ids, addresses and connection paths.",
   );
@@ -178,7 +208,7 @@ interface Exchange {
 }
 
 function transfer(
-  { address, port, ca }: AttachedDevice,
+  { address, port, ca, caFrom }: AttachedDevice,
   { method, path, payload, type }: Exchange,
 ): Promise<Buffer> {
   const headers = {
@@ -201,15 +231,29 @@ function transfer(
         const body = Buffer.concat(chunks);
         const status = response.statusCode ?? 0;
         if (status < 300) resolve(body);
-        else reject(refusalOf(status, body.toString("utf8")));
+        else reject(refusalOf(status, body.toString("utf8"), headerOf(response)));
       },
     );
     call.setTimeout(TIMEOUT_MS, () => call.destroy(silent()));
-    call.on("error", (error) =>
-      reject(error instanceof LabError ? error : unreachable(error.message)),
-    );
+    call.on("error", (error) => reject(failureOf(error, caFrom)));
     call.end(payload);
   });
+}
+
+const headerOf = ({ headers }: IncomingMessage): string | undefined =>
+  [headers["spherule-detail"]].flat()[0];
+
+/** What OpenSSL and Node say of a certificate that nobody vouches for. */
+const CERTIFICATE_PROBLEM = /CERT|UNABLE_TO_|SELF_SIGNED|SIGNATURE/;
+
+function failureOf(error: NodeJS.ErrnoException, caFrom: string): LabError {
+  if (error instanceof LabError) return error;
+  if (!CERTIFICATE_PROBLEM.test(error.code ?? "")) return unreachable(error.message);
+  return new LabError(
+    "device-unreachable",
+    `The certificate of the device is not trusted: ${error.message}. ${caFrom}.`,
+    "Set SPHERULE_DEVICE_CA to the device-ca.pem that `spherule device-server` prints as `trust`.",
+  );
 }
 
 function unreachable(why: string): LabError {

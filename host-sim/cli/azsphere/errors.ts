@@ -13,6 +13,8 @@ export const notFound = (message: string, hint: string): LabError =>
 
 const EXIT_CODES: Readonly<Record<string, number>> = {
   "azsphere-usage": EXIT.usage,
+  "option-missing": EXIT.usage,
+  "query-invalid": EXIT.usage,
   "azsphere-not-found": EXIT.notFound,
 };
 

@@ -105,6 +105,18 @@ export function parseOptions(specs: readonly OptionSpec[], args: readonly string
   return given;
 }
 
+/**
+ * The choice that an option names, in any letter case; looked at before anything is sent.
+ * @throws LabError azsphere-usage
+ */
+export function oneOf(given: Given, key: string, choices: readonly string[]): string {
+  const value = String(given[key] ?? "");
+  const choice = choices.find((each) => each.toLowerCase() === value.toLowerCase());
+  if (choice !== undefined) return choice;
+  const option = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw usage(`--${option} is '${value}'.`, `Choose ${choices.join(" or ")}.`);
+}
+
 const helpHint = ({ long, value }: OptionSpec) => `For example ${long} ${value?.toUpperCase()}.`;
 
 function specOf(specs: readonly OptionSpec[], arg: string) {

@@ -15,7 +15,8 @@ export interface BootLoader {
   /** Those of the newest release; there after `begin`. */
   readonly images: readonly RecoveryImage[];
   readonly release: string;
-  begin(): Promise<void>;
+  /** @returns the device's id */
+  begin(): Promise<string>;
   erase(): Promise<void>;
   write(image: RecoveryImage): Promise<void>;
   /** @returns the device's id */
@@ -59,7 +60,9 @@ export async function openBootLoader(path: string): Promise<BootLoader> {
       return release;
     },
     async begin() {
-      ({ images = [], release = "" } = await ask({ command: "begin" }));
+      const answer = await ask({ command: "begin" });
+      ({ images = [], release = "" } = answer);
+      return answer.deviceId ?? "";
     },
     async erase() {
       await ask({ command: "erase" });

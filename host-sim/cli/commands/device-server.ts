@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { BODIES, type Body } from "../../lab/bodies.ts";
 import type { DeviceServer } from "../../lab/device-server.ts";
 import { liveLine } from "../live.ts";
-import { collect, wholeNumber } from "../options.ts";
+import { collect, version, wholeNumber } from "../options.ts";
 import { certificatesOf } from "../trust.ts";
 
 interface DeviceServerCommand {
@@ -42,7 +42,7 @@ export function register(program: Command): void {
     .option("--cert-dir <folder>", "gets device-ca.pem, which clients have to trust", ".")
     .option("--reboot-ms <ms>", "how long a restart takes", wholeNumber(0, LONGEST_REBOOT_MS), 2000)
     .option("--state <folder>", `where it keeps its state; "${FRESH}" keeps nothing`, FRESH)
-    .option("--api-version <version>", "what it says of its REST API; 4.6.0 if absent")
+    .option("--api-version <version>", "what it says of its REST API; 4.6.0 if absent", version)
     .option("--trust <certificate>", "take this signer's packages too, PEM; repeatable", collect)
     .action((options: DeviceServerCommand) => run(options));
 }

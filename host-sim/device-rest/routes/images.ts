@@ -45,9 +45,11 @@ export function imageRoutes({ applications, images, system }: SphereOs): Routes 
       const fields = optionalFieldsOf(request);
       const start = oneOf(["Auto", "Manual"], fields.optionalText("appControlMode"));
       // The lab's own: how a real device is told is not published.
-      const mode = oneOf(["Update", "Session", "None"], fields.optionalText("capabilityMode"));
+      const mode = fields.optionalText("capabilityMode");
+      if (mode !== undefined) oneOf(["Update", "Session", "None"], mode);
       if (mode === "None") system.manufacturing.endSession();
-      return answer(await images.install(start === "Auto", mode === "Session"));
+      const capability = mode === "Update" || mode === "Session" ? mode : undefined;
+      return answer(await images.install(start === "Auto", capability));
     }),
     "DELETE /app/image/{component}": unlocked(async (request) =>
       answer(await images.remove(componentOf(request))),

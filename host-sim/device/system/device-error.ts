@@ -64,10 +64,14 @@ export type RefusalKind =
 
 /** A refusal of the device. Nothing has changed when it is thrown. */
 export class DeviceError extends Error {
-  /** @param number one of ERRORS, or a manifest error 2097152 + n */
+  /**
+   * @param number one of ERRORS, or a manifest error 2097152 + n
+   * @param detail what this device knows beside the number, in a user's words
+   */
   constructor(
     readonly number: number,
     readonly kind: RefusalKind = "invalid",
+    readonly detail?: string,
   ) {
     super(`device error ${number} (${number >>> 20}.${number & 0xfffff})`);
     this.name = "DeviceError";

@@ -1,11 +1,14 @@
 import { RealClock, sleep } from "../../../clock/index.ts";
 import { LabError } from "../../../errors.ts";
 import { connect, type Device, deviceIdOf } from "../device.ts";
+import { oneOf } from "../options.ts";
 import { aligned } from "../output.ts";
 import type { Context, Entry } from "../table.ts";
 
 const RESTART_DEADLINE_MS = 120_000;
 const POLL_MS = 100;
+/** Those that a device can be moved on to. */
+const STATES = ["Module1Complete", "DeviceComplete"];
 const NO_DEVICES = "No attached devices";
 
 /** Waits until a device that was told to restart is back. @throws LabError device-silent */
@@ -142,8 +145,8 @@ export const attachedEntries: readonly Entry[] = [
     needs: ["device"],
     examples: ["--manufacturing-state Module1Complete"],
     async run(context, given) {
+      const manufacturingState = oneOf(given, "manufacturingState", STATES);
       const device = await context.device(given);
-      const { manufacturingState } = given;
       await device.send("PUT", "/device/manufacturing_state", { manufacturingState });
       return { text: `Manufacturing state is now ${manufacturingState}.` };
     },

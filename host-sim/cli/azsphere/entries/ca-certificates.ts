@@ -1,8 +1,8 @@
-import { writeFileSync } from "node:fs";
 import type { Resource } from "../arm.ts";
 import { shown } from "../cloud.ts";
-import { notFound } from "../errors.ts";
+import { notFound, usage } from "../errors.ts";
 import { type Context, type Entry, type Given, type Options, optional, text } from "../table.ts";
+import { writeFile } from "../write-file.ts";
 
 type Certificate = Resource<{
   readonly certificate?: string;
@@ -49,7 +49,7 @@ async function chosen(context: Context, given: Given) {
 function writeCertificate(file: string, base64: string): void {
   const lines = base64.match(/.{1,64}/g) ?? [];
   const pem = ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
-  writeFileSync(file, /\.pem$/i.test(file) ? pem : Buffer.from(base64, "base64"));
+  writeFile(file, /\.pem$/i.test(file) ? pem : Buffer.from(base64, "base64"));
 }
 
 async function download(context: Context, given: Given) {
@@ -68,16 +68,20 @@ async function downloadChain(context: Context, given: Given) {
     "POST",
     `${id}/retrieveCertChain`,
   );
-  writeFileSync(fileOf(given), Buffer.from(certificateChain, "base64"));
+  writeFile(fileOf(given), Buffer.from(certificateChain, "base64"));
   return { text: `Successfully downloaded the certificate chain to '${fileOf(given)}'.` };
 }
 
 async function downloadProof(context: Context, given: Given) {
+  const code = text(given, "verificationCode");
+  if (code === "") {
+    throw usage("--verification-code is empty.", "Give the code that the hub shows for the CA.");
+  }
   const { arm, id } = await chosen(context, given);
   const { certificate } = await arm.call<{ certificate: string }>(
     "POST",
     `${id}/retrieveProofOfPossessionNonce`,
-    { proofOfPossessionNonce: text(given, "verificationCode") },
+    { proofOfPossessionNonce: code },
   );
   writeCertificate(fileOf(given), certificate);
   return { text: `Successfully downloaded the validation certificate to '${fileOf(given)}'.` };

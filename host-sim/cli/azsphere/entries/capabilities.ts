@@ -1,8 +1,7 @@
-import { readBytes } from "../../../lab/package-app.ts";
-import type { Device } from "../device.ts";
+import { type Device, deviceIdOf } from "../device.ts";
 import { usage } from "../errors.ts";
 import { type Entry, optional, text } from "../table.ts";
-import { install } from "./sideload.ts";
+import { applyCapability, readCapabilityFile, requireForDevice } from "./capability-file.ts";
 
 const NAMES: Readonly<Record<number, string>> = {
   11: "Enable app development",
@@ -34,10 +33,11 @@ export const capabilityEntries: readonly Entry[] = [
     needs: ["device"],
     examples: ["--capability-file development.cap"],
     async run(context, given) {
-      const bytes = readBytes(text(given, "capabilityFile"));
+      const file = await readCapabilityFile(text(given, "capabilityFile"));
       const device = await context.device(given);
+      requireForDevice(file, await deviceIdOf(device));
       context.say("Applying the device capability configuration.");
-      await install(device, bytes);
+      await applyCapability(device, file);
       return { text: "Successfully updated the device capability configuration." };
     },
   },
@@ -51,17 +51,18 @@ export const capabilityEntries: readonly Entry[] = [
     needs: ["device"],
     examples: ["--capability-file servicing.cap", "--none"],
     async run(context, given) {
-      const file = optional(given, "capabilityFile");
-      if ((file === undefined) === (given.none === undefined)) {
+      const name = optional(given, "capabilityFile");
+      if ((name === undefined) === (given.none === undefined)) {
         throw usage("One of --capability-file and --none is needed.", "Give exactly one.");
       }
-      const bytes = file === undefined ? undefined : readBytes(file);
+      const file = name === undefined ? undefined : await readCapabilityFile(name);
       const device = await context.device(given);
-      if (bytes === undefined) {
+      if (file === undefined) {
         await device.send("POST", "/update/install", { capabilityMode: "None" });
         return { text: "The servicing session has ended." };
       }
-      await install(device, bytes, { capabilityMode: "Session" });
+      requireForDevice(file, await deviceIdOf(device));
+      await applyCapability(device, file, "Session");
       return {
         text: [
           "Successfully applied the device capability configuration.",

@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { LabError } from "../../../errors.ts";
 import { callLab } from "../../context.ts";
 import type { Arm, Catalog, Resource } from "../arm.ts";
@@ -7,6 +6,7 @@ import {
   claimedDevice,
   confirm,
   DEFAULT,
+  findDevice,
   GROUP_V2,
   type GroupPath,
   groupId,
@@ -20,6 +20,7 @@ import {
 import { usage } from "../errors.ts";
 import { aligned } from "../output.ts";
 import { type Context, type Entry, type Given, type Options, optional, text } from "../table.ts";
+import { writeFile } from "../write-file.ts";
 import { imageLines, imagesOf } from "./images.ts";
 
 /** The tenant or catalog, and the device in it. */
@@ -35,6 +36,10 @@ const OPTIONAL_GROUP: Options = {
   "--device-group -dg <name>": "of this device group",
 };
 
+/** Whether a claim names no group. */
+const anyGroup = (given: Given) =>
+  optional(given, "product") === undefined && optional(given, "deviceGroup") === undefined;
+
 /** The group that a claim is for; without options the device is in no group. */
 function claimedGroup(given: Given): GroupPath {
   const named = [optional(given, "product"), optional(given, "deviceGroup")];
@@ -47,6 +52,12 @@ async function claim(context: Context, given: Given) {
   const { arm, catalog, deviceId } = await placed(context, given);
   const { tenantId } = catalog.properties;
   const group = claimedGroup(given);
+  const done = {
+    text: `Successfully claimed device ID '${deviceId}' into tenant with ID '${tenantId}'.`,
+  };
+  const already = anyGroup(given) ? await findDevice(arm, catalog, deviceId) : undefined;
+  // A claim changes nothing then: the device stays in its product and group.
+  if (already) return { ...done, value: shown(context, already) };
   if (context.grammar === "azsphere" && !given.force) {
     context.say(
       `Warning: You are about to claim device ID '${deviceId}' into tenant '${catalog.name}' ` +
@@ -57,10 +68,7 @@ async function claim(context: Context, given: Given) {
   context.say("Claiming device.");
   const id = `${groupId(catalog, group)}/claimDevices`;
   await arm.call("POST", id, { deviceIdentifiers: [deviceId] });
-  return {
-    value: shown(context, await claimedDevice(arm, catalog, deviceId)),
-    text: `Successfully claimed device ID '${deviceId}' into tenant with ID '${tenantId}'.`,
-  };
+  return { ...done, value: shown(context, await claimedDevice(arm, catalog, deviceId)) };
 }
 
 async function devicesOf(context: Context, given: Given): Promise<readonly Resource[]> {
@@ -174,14 +182,16 @@ async function downloadCapability(context: Context, given: Given) {
   const capability = known.find((each) => each.toLowerCase() === type.toLowerCase());
   if (!capability) throw usage(`--type is '${type}'.`, `Choose ${known.join(" or ")}.`);
   const file = optional(given, "outputFile") ?? `${capability}_${deviceId.slice(0, 16)}.cap`;
-  writeFileSync(file, await capabilityImage(arm, device, [capability]));
+  writeFile(file, await capabilityImage(arm, device, [capability]));
   return { text: `Device capability configuration written to '${file}'.` };
 }
 
-async function updateCheck(context: Context) {
+async function updateCheck(context: Context, given: Given) {
   const lab = await context.lab();
-  await callLab(lab, "POST", "/device/updates/check");
-  const value = await callLab<Record<string, unknown> | null>(lab, "GET", "/device/updates");
+  const query = `?deviceId=${await wantedDeviceId(context, given)}`;
+  await callLab(lab, "POST", `/device/updates/check${query}`);
+  const path = `/device/updates${query}`;
+  const value = await callLab<Record<string, unknown> | null>(lab, "GET", path);
   if (!value) {
     throw new LabError(
       "updates-unavailable",
@@ -304,7 +314,8 @@ export const cloudDeviceEntries: readonly Entry[] = [
   {
     words: "device update-check",
     summary: "let the lab's device look for updates now; only this emulator has this command",
-    examples: [""],
+    needs: ["device"],
+    examples: ["", "--device 2"],
     run: updateCheck,
   },
 ];

@@ -1,9 +1,9 @@
-import { writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { readBytes } from "../../../lab/package-app.ts";
 import { fetchLink, type Resource } from "../arm.ts";
 import { shown, shownAll } from "../cloud.ts";
 import { type Context, type Entry, type Given, type Options, optional, text } from "../table.ts";
+import { writeFile } from "../write-file.ts";
 
 type Image = Resource<Readonly<Record<"imageId" | "imageName" | "componentId" | "uri", string>>>;
 
@@ -94,7 +94,7 @@ export const cloudImageEntries: readonly Entry[] = [
     async run(context, given) {
       const { image } = await imageAt(context, given);
       const file = text(given, "destination");
-      writeFileSync(file, await fetchLink(await context.lab(), image.properties.uri));
+      writeFile(file, await fetchLink(await context.lab(), image.properties.uri));
       return { text: `Image '${image.properties.imageName}' written to '${file}'.` };
     },
   },

@@ -1,3 +1,4 @@
+import { callLab } from "../../context.ts";
 import type { Arm, Catalog, Resource } from "../arm.ts";
 import {
   capabilityImage,
@@ -13,20 +14,14 @@ import type { Device } from "../device.ts";
 import { usage } from "../errors.ts";
 import { type Context, type Entry, type Given, type Options, optional } from "../table.ts";
 import { capabilitiesOf } from "./capabilities.ts";
+import { applyCapability } from "./capability-file.ts";
 import { placed } from "./cloud-devices.ts";
 import { imagesOf } from "./images.ts";
 import { deleteApplications, install } from "./sideload.ts";
 
-const DEBUG_SERVER = {
-  SchemaVersion: 1,
-  Name: "gdbserver",
-  ComponentId: "dc7f135c-6074-4d49-aa3a-160e4eed884f",
-  EntryPoint: "/bin/gdbserver",
-  CmdArgs: [],
-  Capabilities: {},
-  ApplicationType: "Debugger",
-};
-const API_SET = 17;
+/** What an error calls the image that came from the service. */
+const CAPABILITY = "the capability image of the service";
+const DEBUG_SERVER = "dc7f135c-6074-4d49-aa3a-160e4eed884f";
 /** The capability's number. */
 const DEVELOPMENT = 11;
 const WHERE: Options = {
@@ -64,32 +59,24 @@ async function start(context: Context, given: Given, fallback: string) {
   return { arm, catalog, deviceId, attached, device, path };
 }
 
-/** The debug server is a package like any other, signed for development. */
-async function installDebugServer(context: Context, attached: Device): Promise<void> {
-  const present = (await imagesOf(attached)).some(({ uid }) => uid === DEBUG_SERVER.ComponentId);
-  if (present) return;
-  const [{ packImage }, { developmentKey }, { findStateFolder }] = await Promise.all([
-    import("../../../imagepackage/index.ts"),
-    import("../../../lab/signing-key.ts"),
-    import("../../../lab/state-folder.ts"),
-  ]);
-  const { stateFolder } = (await context.lab()).endpoints;
-  const content = Buffer.from("A virtual device debugs without it.\n");
-  const bytes = packImage({
-    manifest: JSON.stringify(DEBUG_SERVER),
-    files: [{ path: "bin/gdbserver", content }],
-    signer: developmentKey(stateFolder ?? findStateFolder()).signer,
-    ...{ apiSet: API_SET, buildTime: 0 },
-  });
-  await install(attached, bytes);
+/** The debug server's package, which the lab has signed: nothing of it is on this computer's disk. */
+async function debugServer(context: Context): Promise<Buffer> {
+  const { package: text } = await callLab<{ package: string }>(
+    await context.lab(),
+    "GET",
+    "/debug-server",
+  );
+  return Buffer.from(text, "base64");
 }
 
+/** Everything that may be refused elsewhere comes before the device is changed. */
 async function enableDevelopment(context: Context, given: Given) {
   const { arm, catalog, deviceId, attached, device, path } = await start(
     context,
     given,
     "Development",
   );
+  const debugPackage = await debugServer(context);
   context.say("Getting device capability configuration for application development.");
   const image = await capabilityImage(arm, device, ["ApplicationDevelopment"]);
   context.say(`Setting device group to '${path.group}' of product '${path.product}'.`);
@@ -97,15 +84,24 @@ async function enableDevelopment(context: Context, given: Given) {
   context.say("Successfully disabled over-the-air updates.");
   context.say("Applying device capability configuration to device.");
   context.say("The device is rebooting.");
-  await install(attached, image);
+  await applyCapability(attached, { name: CAPABILITY, bytes: image });
   context.say("Installing debugging server to device.");
-  await installDebugServer(context, attached);
+  const present = (await imagesOf(attached)).some(({ uid }) => uid === DEBUG_SERVER);
+  if (!present) await install(attached, debugPackage);
   return {
-    value: { deviceId, productId: path.product, deviceGroupId: moved.id },
+    value: placement(context, catalog, moved),
     text:
       `Successfully set up device '${deviceId}' for application development, ` +
       "and disabled over-the-air updates.",
   };
+}
+
+/** Where the device is now, as `device show` says it. */
+function placement(context: Context, catalog: Catalog, moved: Resource) {
+  const { product, group } = pathOf(moved);
+  const deviceGroupId =
+    context.grammar === "az" ? groupId(catalog, { product, group }) : `${product}/${group}`;
+  return { deviceId: moved.name, productId: product, deviceGroupId };
 }
 
 async function removeSideloaded(context: Context, attached: Device): Promise<void> {
@@ -113,7 +109,7 @@ async function removeSideloaded(context: Context, attached: Device): Promise<voi
   for (const id of await deleteApplications(attached, () => true)) {
     context.say(`Component '${id}' deleted.`);
   }
-  await attached.send("DELETE", `/app/image/${DEBUG_SERVER.ComponentId}`);
+  await attached.send("DELETE", `/app/image/${DEBUG_SERVER}`);
 }
 
 async function enableCloudTest(context: Context, given: Given) {
@@ -122,18 +118,18 @@ async function enableCloudTest(context: Context, given: Given) {
     given,
     "Field Test",
   );
+  const image = await capabilityImage(arm, device, []);
   // A device that may not develop has no applications that came by cable.
   if ((await capabilitiesOf(attached)).includes(DEVELOPMENT)) {
     await removeSideloaded(context, attached);
   }
   context.say("Removing application development capability from device.");
-  const image = await capabilityImage(arm, device, []);
   context.say("The device is rebooting.");
-  await install(attached, image);
+  await applyCapability(attached, { name: CAPABILITY, bytes: image });
   context.say(`Setting device group to '${path.group}' of product '${path.product}'.`);
   const moved = await moveDevice(arm, catalog, device, path);
   return {
-    value: { deviceId, productId: path.product, deviceGroupId: moved.id },
+    value: placement(context, catalog, moved),
     text:
       `Successfully set up device '${deviceId}' for cloud test, ` +
       "and enabled over-the-air updates.",

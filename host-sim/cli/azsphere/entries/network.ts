@@ -1,4 +1,5 @@
 import { usage } from "../errors.ts";
+import { oneOf } from "../options.ts";
 import { aligned } from "../output.ts";
 import {
   type Context,
@@ -194,6 +195,25 @@ const proxyText = (proxy: Proxy) =>
         ["No proxy addresses", proxy.noProxyAddresses?.join(", ")],
       ]);
 
+/** A password that the device has already may be left out. @throws LabError azsphere-usage */
+function proxyAuthentication(given: Given): string {
+  const type = oneOf(given, "authentication", ["anonymous", "basic"]);
+  const username = optional(given, "username");
+  if (type === "basic" && !username) {
+    throw usage(
+      "--username is missing.",
+      "--authentication basic needs --username and --password.",
+    );
+  }
+  if (type === "anonymous" && (username ?? optional(given, "password")) !== undefined) {
+    throw usage(
+      "--authentication anonymous takes no --username and no --password.",
+      "Leave them out, or choose basic.",
+    );
+  }
+  return type;
+}
+
 const toggled = (verb: "enable" | "disable", enabled: boolean): Entry => ({
   words: `device network proxy ${verb}`,
   summary: `${verb} the proxy of the attached device`,
@@ -232,11 +252,12 @@ export const proxyEntries: readonly Entry[] = [
       if (!Number.isInteger(port) || port < 1 || port > 65_535) {
         throw usage(`--port is '${text(given, "port")}'.`, "Give a number from 1 to 65535.");
       }
+      const authenticationType = proxyAuthentication(given);
       const device = await context.device(given);
       const value = await device.send<Proxy>("POST", PROXY, {
         ...{ enabled: given.disable !== true, address: text(given, "address"), port },
         noProxyAddresses: list(given, "noProxyAddresses"),
-        authenticationType: text(given, "authentication"),
+        authenticationType,
         ...{ username: optional(given, "username"), password: optional(given, "password") },
       });
       const { password: _hidden, ...shown } = value as Proxy & { password?: string };

@@ -7,7 +7,7 @@ import { usage } from "../errors.ts";
 import { type BootLoader, openBootLoader, type RecoveryImage } from "../recovery.ts";
 import { type Context, type Entry, type Given, optional } from "../table.ts";
 import { waitForRestart } from "./attached.ts";
-import { install } from "./sideload.ts";
+import { applyCapability, readCapabilityFile, requireForDevice } from "./capability-file.ts";
 
 /**
  * Images of a folder by their components; what is none is left out.
@@ -76,7 +76,7 @@ async function sendImages(
 
 async function recover(context: Context, given: Given) {
   const capability = optional(given, "capability");
-  const bytes = capability === undefined ? undefined : readBytes(capability);
+  const file = capability === undefined ? undefined : await readCapabilityFile(capability);
   const folder = optional(given, "images");
   const others = folder === undefined ? undefined : await imagesIn(folder);
   const device = await context.device(given);
@@ -90,7 +90,8 @@ async function recover(context: Context, given: Given) {
   const loader = await openBootLoader(device.recovery);
   try {
     if (!others) context.say("Downloading recovery images...");
-    await loader.begin();
+    const attachedId = await loader.begin();
+    if (file) requireForDevice(file, attachedId);
     const images = chosen(loader, others);
     if (!others) context.say("Download complete.");
     context.say("Starting device recovery. Please note that this may take up to 10 minutes.");
@@ -101,7 +102,7 @@ async function recover(context: Context, given: Given) {
     context.say("Finished writing images; rebooting board.");
     const deviceId = await loader.reboot();
     await waitForRestart(device);
-    if (bytes) await install(connect(device), bytes);
+    if (file) await applyCapability(connect(device), file);
     return {
       value: { deviceId, osVersion: loader.release, images: images.length },
       text: [`Device ID: ${deviceId}`, "Device recovered successfully."],

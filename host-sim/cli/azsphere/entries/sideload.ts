@@ -39,23 +39,26 @@ async function deploy(context: Context, given: Given) {
   const done = `Image package '${name}' has been deployed to the attached device.`;
   if (image.imageType !== IMAGE_KINDS.application) return { text: done };
   if (given.manualStart) {
-    const how = `Use '${context.program} device app start' to start it.`;
-    return { text: [done, `The application was not automatically started. ${how}`] };
+    return { text: [done, await manualText(context, device, image.componentId)] };
   }
   await waitForState(context, device, image.componentId, "running");
   return { text: done };
 }
 
+/** An application whose image is on the device already goes on running. */
+async function manualText(context: Context, device: Device, component: string): Promise<string> {
+  const { state } = await device.get<{ state: string }>(`/app/status/${component}`);
+  if (state !== "stopped") {
+    return `The same image was on the device already; the application is ${state}.`;
+  }
+  const how = `Use '${context.program} device app start' to start it.`;
+  return `The application was not automatically started. ${how}`;
+}
+
 /** Stages and installs a package; waits for the restart that some need. */
 export async function install(device: Device, bytes: Uint8Array, mode?: object): Promise<void> {
   try {
-    await device.upload("/update/stage", bytes);
-    const answer = await device.send<{ restartingSystem?: boolean }>(
-      "POST",
-      "/update/install",
-      mode,
-    );
-    if (answer.restartingSystem) await waitForRestart(device);
+    await stageAndInstall(device, bytes, mode);
   } catch (error) {
     if (!isRefusal(error, INSTALL_FAILED) && !isRefusal(error, NOT_TRUSTED)) throw error;
     throw new LabError(
@@ -66,6 +69,18 @@ export async function install(device: Device, bytes: Uint8Array, mode?: object):
       "A package has to be signed by someone whom the device trusts; see `image-package show`.",
     );
   }
+}
+
+/** The same, with what the device refuses as it says it. */
+export async function stageAndInstall(
+  device: Device,
+  bytes: Uint8Array,
+  mode?: object,
+): Promise<void> {
+  await device.upload("/update/stage", bytes);
+  const path = "/update/install";
+  const answer = await device.send<{ restartingSystem?: boolean }>("POST", path, mode);
+  if (answer.restartingSystem) await waitForRestart(device);
 }
 
 async function refuseSameName(device: Device, name: string, componentId: string): Promise<void> {

@@ -1,9 +1,9 @@
-import { writeFileSync } from "node:fs";
 import { LabError } from "../../../errors.ts";
 import { findDevice } from "../cloud.ts";
 import { type Device, deviceIdOf } from "../device.ts";
 import { type Context, type Entry, type Given, optional } from "../table.ts";
 import { versionText } from "../version.ts";
+import { writeFile } from "../write-file.ts";
 import { type ZipFile, zip } from "../zip.ts";
 
 /** What the device tells about itself, one file each. */
@@ -70,7 +70,7 @@ async function supportData(context: Context, given: Given) {
     files.push(...(await collect(device)));
     files.push(...(await collectCloud(context, given, await deviceIdOf(device))));
   }
-  writeFileSync(file, zip(files));
+  writeFile(file, zip(files));
   return { text: `Support data with ${files.length} files written to '${file}'.` };
 }
 

@@ -1,10 +1,10 @@
-import { writeFileSync } from "node:fs";
 import { LabError } from "../../../errors.ts";
 import { type Arm, asTenant, type Catalog, find, NAME_TAG } from "../arm.ts";
 import { shown, shownAll } from "../cloud.ts";
 import { deviceIdOf } from "../device.ts";
 import { usage } from "../errors.ts";
 import { type Context, type Entry, type Given, type Options, optional, text } from "../table.ts";
+import { writeFile } from "../write-file.ts";
 import { OWNER } from "./account.ts";
 import { rolesIn } from "./roles.ts";
 
@@ -114,7 +114,7 @@ async function errorReport(context: Context, given: Given, wanted: string | unde
   ];
   const quoted = (value: unknown) => `"${String(value ?? "").replaceAll('"', '""')}"`;
   const lines = insights.map((each) => columns.map((column) => quoted(each[column])).join(","));
-  writeFileSync(file, [columns.join(","), ...lines, ""].join("\n"));
+  writeFile(file, [columns.join(","), ...lines, ""].join("\n"));
   return { text: `Error report with ${insights.length} rows written to '${file}'.` };
 }
 
