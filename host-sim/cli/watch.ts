@@ -1,7 +1,7 @@
 import { type FSWatcher, readdirSync, watch } from "node:fs";
 import { join } from "node:path";
 import type { CompilerProcess } from "../compiler/process.ts";
-import { messageOf } from "../errors.ts";
+import { LabError, messageOf } from "../errors.ts";
 import type { BuiltApp, Target } from "../lab/app-image.ts";
 import type { Body } from "../lab/bodies.ts";
 
@@ -40,7 +40,8 @@ export function watchProject(options: WatchOptions): () => void {
       await built(app);
       report(`built and started again in ${Math.round(performance.now() - started)} ms`);
     } catch (error) {
-      report(`${messageOf(error)}\nWhat ran before still runs.`);
+      const hint = error instanceof LabError ? `${error.hint}\n` : "";
+      report(`${messageOf(error)}\n${hint}What ran before still runs.`);
     } finally {
       building = false;
       if (again) void build();

@@ -245,6 +245,16 @@ test("a folder without an app is an error that says where to go", async () => {
   remove();
 });
 
+test("a property without a value is refused before anything is sent", async () => {
+  const { folder, remove } = newProject();
+  const lab = await startProcess(folder, "--no-watch");
+  const { code, stderr } = await spherule(folder, "message", "send", "x", "--property", "urgency");
+  assert.is(code, 1);
+  assert.match(stderr, /error option-invalid: --property urgency has no name and value/);
+  await lab.stop();
+  remove();
+});
+
 test("commands that need a lab say so when none runs", async () => {
   const { folder, remove } = newProject();
   const { code, stderr } = await spherule(folder, "status");

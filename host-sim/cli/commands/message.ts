@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { LabError } from "../../errors.ts";
 import { callLab, connectLab } from "../context.ts";
 import { chosenDevice } from "./twin.ts";
 
@@ -16,7 +17,12 @@ export function register(program: Command): void {
       const properties = Object.fromEntries(
         (options.property ?? []).map((entry) => {
           const at = entry.indexOf("=");
-          return at < 0 ? [entry, ""] : [entry.slice(0, at), entry.slice(at + 1)];
+          if (at > 0) return [entry.slice(0, at), entry.slice(at + 1)];
+          throw new LabError(
+            "option-invalid",
+            `--property ${entry} has no name and value.`,
+            "Write it as --property name=value.",
+          );
         }),
       );
       const body = Buffer.from(text, "utf8").toString("base64");

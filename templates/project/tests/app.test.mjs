@@ -42,7 +42,9 @@ test("an interval that makes no sense is refused, and the one in force reported"
   assert.deepEqual({ ac, value }, { ac: 400, value: 1 });
 });
 
-test("a direct method switches the LED", async () => {
-  const { status, payload } = await spherule("method", "invoke", "setLed", "--payload", "true");
+test("a direct method switches the LED, and refuses what is neither on nor off", async () => {
+  const setLed = (payload) => spherule("method", "invoke", "setLed", "--payload", payload);
+  const { status, payload } = await setLed("true");
   assert.deepEqual({ status, payload }, { status: 200, payload: "on" });
+  assert.equal((await setLed('"on"')).status, 400);
 });

@@ -21,6 +21,10 @@ twin.onDesired("intervalSeconds", (change) => {
 });
 
 iothub.onMethod("setLed", (request) => {
+  if (!request.payload.isBool) {
+    request.answer().text("true or false is needed");
+    return 400;
+  }
   const on = request.payload.bool();
   led.write(on ? gpio.LOW : gpio.HIGH);
   log.info(on ? "LED on" : "LED off");
