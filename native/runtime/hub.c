@@ -206,8 +206,9 @@ int hub_open(const char *model_id, size_t length)
     if (hub.open) {
         return -EBUSY;
     }
-    hub.host = rt_argument_after("--Hostname");
-    hub.scope = hub.host == NULL ? rt_argument_after("--ScopeID") : NULL;
+    // As in the lab's other body: who names a scope wants the provisioning service.
+    hub.scope = rt_argument_after("--ScopeID");
+    hub.host = hub.scope == NULL ? rt_argument_after("--Hostname") : NULL;
     if ((hub.host == NULL && hub.scope == NULL) || length > LONGEST_MODEL_ID) {
         return -EINVAL;
     }

@@ -1,7 +1,7 @@
 /**
  * Starts the IoT Hub client: the runtime waits for network and device authentication, connects with
  * the device authentication certificate to the hub of the manifest's arguments (`--Hostname` or
- * `--ScopeID`), and connects again whenever the connection is lost. EVENT_CONNECTION tells.
+ * `--ScopeID`, which counts if both are there), and connects again whenever the connection is lost. EVENT_CONNECTION tells.
  * @param modelId the app's DTDL model id, announced on connect; empty for none
  * @returns 0, EBUSY when it is started already, EINVAL when the arguments name no hub
  */
