@@ -288,6 +288,12 @@ static void quota(void)
     CHECK(lseek(fd, 0, SEEK_SET) == 0);
     show("writev-70", writev(fd, parts, 2));
     show("writev-10", writev(fd, parts, 1));
+    show("ftruncate-64", ftruncate(fd, 64));
+    show("ftruncate-65", ftruncate(fd, 65));
+    show("ftruncate64-65", ftruncate64(fd, 65));
+    show("ftruncate-negative", ftruncate(fd, -1));
+    show("length", lseek(fd, 0, SEEK_END));
+    show("ftruncate-0", ftruncate(fd, 0));
     show("other-file", write(STDERR_FILENO, bytes, sizeof bytes));
     close(fd);
 }
