@@ -235,9 +235,8 @@ function initialize({ module, blobs, bodies, plan }: Parts): string {
     ({ at, bytes }, index) => `memcpy(wasm_memory + ${at}, wasm_data_${index}, ${bytes.length});`,
   );
   const lines = [
-    // A program begins with zeros: pages that are not written need no RAM.
-    "if (wasm_used) memset(wasm_memory, 0, sizeof wasm_memory);",
-    "wasm_used = 1;",
+    // A program begins with zeros, and without a limit: pages that are not written need no RAM.
+    "if (wasm_stack_limit != 0) memset(wasm_memory, 0, sizeof wasm_memory);",
     ...copies,
     ...values,
     ...sizes,
@@ -245,7 +244,6 @@ function initialize({ module, blobs, bodies, plan }: Parts): string {
     ...(module.start === undefined ? [] : [`${plan.names[module.start]}();`]),
   ];
   return [
-    "static uint8_t wasm_used;",
     "void wasm_initialize(void) {",
     "#if WASM_GROWS",
     "  wasm_pages = WASM_INITIAL_PAGES;",
