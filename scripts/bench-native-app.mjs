@@ -112,10 +112,11 @@ async function soak({ runSoakInV8, SMALL_MEMORY }, wasm, programs) {
 /** RAM that the translated code takes beside linear memory, as the device's program has it. */
 function staticBytes({ arm: [command, ...target], run, meaning, speed, work }, ours) {
   const object = join(work, "app_wasm.o");
-  const options = ["-std=gnu11", "-w", "-fPIE", ...meaning, ...speed, "-c", `-I${ours}`];
+  const linear = 49_152;
+  const memory = `-DWASM_MEMORY_CAPACITY=${linear}`;
+  const options = ["-std=gnu11", "-w", "-fPIE", memory, ...meaning, ...speed, "-c", `-I${ours}`];
   run(command, [...target, ...options, join(ours, "app_wasm.c"), "-o", object]);
   const text = run("arm-linux-gnueabihf-size", ["-A", object]);
-  const linear = 49_152;
   const bytes = [...text.matchAll(/^\.(?:data|bss)\S* +(\d+)/gm)]
     .map(([, size]) => Number(size))
     .reduce((sum, size) => sum + size, -linear);

@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const work = join(root, "build/size");
 const keptFile = join(root, "docs/size.json");
 const spherule = join(root, "bin/spherule.mjs");
+const built = join(root, "build/native/lab-arm-lab-release");
 const MEASURE = "--measure";
 /** Section of the program → row of the table. */
 const SECTIONS = { ".text": "text", ".rodata": "rodata", ".data": "data", ".bss": "bss" };
@@ -32,9 +33,10 @@ async function main() {
   const project = ["--project", root, "--state", join(work, "state")];
   const packed = JSON.parse(run("package", ...project, "--with-binary", "--output", "json"));
   const file = join(process.cwd(), packed.file);
-  const program = join(root, "build/native/lab-arm-lab-release/package/bin/app");
+  const program = join(built, "package/bin/app");
   const figures = {
     ...sectionsOf(program),
+    translatedRam: translatedRam(),
     program: statSync(program).size,
     package: statSync(file).size,
     ...(await memoryOf(file, project)),
@@ -62,6 +64,17 @@ function sectionsOf(program) {
       return [name, Number(found?.[1] ?? 0)];
     }),
   );
+}
+
+/** What the translated code keeps in RAM beside the linear memory. */
+function translatedRam() {
+  const object = join(built, "CMakeFiles/spherule_app.dir/generated/app_wasm.c.o");
+  const sizes = execFileSync("arm-linux-gnueabihf-size", ["-A", object], { encoding: "utf8" });
+  const names = execFileSync("arm-linux-gnueabihf-nm", ["-S", object], { encoding: "utf8" });
+  const memory = Number.parseInt(/^\S+ (\S+) B wasm_memory$/m.exec(names)?.[1], 16);
+  return [...sizes.matchAll(/^\.(?:data|bss)\S* +(\d+)/gm)]
+    .map(([, bytes]) => Number(bytes))
+    .reduce((sum, bytes) => sum + bytes, -memory);
 }
 
 /** Runs the package in the body arm and looks at its process once it has sent telemetry. */

@@ -30,7 +30,7 @@ export function connect(modelId: string = ""): void {
   openOutbox();
   const result = host.open(MODEL_ID, i32(at - MODEL_ID));
   if (result === EINVAL) {
-    throw new Error("CmdArgs of app_manifest.json names no hub: --Hostname NAME or --ScopeID ID");
+    throw new Error("CmdArgs name no hub (--Hostname NAME or --ScopeID ID), or a model id is none");
   }
   if (result < 0) throw new Error("The app is connected already");
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import type { ImageFile } from "../imagepackage/asxipfs.ts";
 import type { Manifest } from "../imagepackage/manifest.ts";
 
 /** What the operating system installs and runs. Names in the manifest are resolved to numbers. */
@@ -12,6 +13,8 @@ export interface AppImage {
   readonly native?: NativeProgram;
   /** The ARM program that came with it in an image package. */
   readonly program?: Uint8Array;
+  /** All that the image package holds; absent for the app of a project, which is in none. */
+  readonly files?: readonly ImageFile[];
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   type Image,
   installRefusal,
   isArmProgram,
+  keptFile,
   MANIFEST_FILE,
   type Manifest,
   readImage,
@@ -99,14 +100,16 @@ function manifestText({ files }: Image): string | undefined {
 /** The app inside a package, with the code that the lab can run, if it has such. */
 export function loaded(image: Image): AppImage {
   const manifest = JSON.parse((manifestText(image) ?? "").replace(/^\uFEFF/, "")) as Manifest;
-  const entry = image.files.find(({ path }) => `/${path}` === manifest.EntryPoint);
+  const files = image.files.map(keptFile);
+  const entry = files.find(({ path }) => `/${path}` === manifest.EntryPoint);
   const isWasm = entry && Buffer.from(entry.content).subarray(0, 4).equals(WASM_MAGIC);
-  const wasm = image.files.find(({ path }) => path === WASM_FILE) ?? (isWasm ? entry : undefined);
+  const wasm = files.find(({ path }) => path === WASM_FILE) ?? (isWasm ? entry : undefined);
   const program = entry && isArmProgram(entry.content) ? entry.content : undefined;
   return {
     manifest: { ...manifest, CmdArgs: manifest.CmdArgs ?? [] },
-    ...(wasm ? { wasm: Uint8Array.from(wasm.content) } : {}),
-    ...(program ? { program: Uint8Array.from(program) } : {}),
+    files,
+    ...(wasm ? { wasm: wasm.content } : {}),
+    ...(program ? { program } : {}),
   };
 }
 

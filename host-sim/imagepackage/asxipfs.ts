@@ -33,3 +33,10 @@ export interface ImageFile {
   readonly content: Uint8Array;
   readonly executable: boolean;
 }
+
+/** One that may be kept: what readers give is a view, which would keep the whole package in memory. */
+export const keptFile = ({ path, content, executable }: ImageFile): ImageFile => ({
+  path,
+  content: Uint8Array.from(content),
+  executable,
+});

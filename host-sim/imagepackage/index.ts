@@ -1,5 +1,5 @@
 export { buildIdOf, buildMismatch, buildsDiffer, isArmProgram } from "./arm-program.ts";
-export type { ImageFile } from "./asxipfs.ts";
+export { type ImageFile, keptFile } from "./asxipfs.ts";
 export { isFilesystem, type PlacedFile, readFilesystem } from "./asxipfs-reader.ts";
 export { writeFilesystem } from "./asxipfs-writer.ts";
 export { type CloudFormOptions, fromCloudForm, toCloudForm } from "./cloud-form.ts";

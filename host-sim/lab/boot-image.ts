@@ -5,6 +5,7 @@ import {
   type HardwareDefinition,
   imageRefusal,
   isArmProgram,
+  keptFile,
   MANIFEST_FILE,
   parseManifest,
   readImage,
@@ -28,17 +29,16 @@ export function bootableApp(
   const bytes = readBytes(file);
   const refusal = imageRefusal(bytes, { trusted });
   if (refusal) throw refusalError(refusal);
-  const { files } = readImage(bytes);
+  const files = readImage(bytes).files.map(keptFile);
   const content = (name: string) => files.find(({ path }) => path === name)?.content;
   const manifest = parseManifest(Buffer.from(content(MANIFEST_FILE) ?? []).toString("utf8"));
   const wasm = content(WASM_FILE);
   const mismatch = buildMismatch(files, manifest.EntryPoint, WASM_FILE);
   if (mismatch !== undefined) throw buildsDiffer(mismatch);
   if (wasm && manifest.ApplicationType !== "RealTimeCapable") {
-    // A copy: the view would keep the whole package in memory.
     const entry = content(manifest.EntryPoint.slice(1));
-    const program = entry && isArmProgram(entry) ? { program: entry.slice() } : {};
-    return { manifest, hardware, wasm: wasm.slice(), file, ...program };
+    const program = entry && isArmProgram(entry) ? { program: entry } : {};
+    return { manifest, hardware, wasm, file, files, ...program };
   }
   throw new LabError(
     "image-not-bootable",

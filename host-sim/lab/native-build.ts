@@ -20,6 +20,8 @@ export interface NativeBuild {
   /** The compiled app; its source map is beside it under the same name and `.map`. */
   readonly wasmFile: string;
   readonly manifestFile: string;
+  /** The target of the asconfig.json beside the manifest that the wasm is of. */
+  readonly compiled?: Target;
   readonly target?: "spherule_app" | "library_tests" | "os_libraries";
   /** Ends the build with all of its compilers. */
   readonly signal?: AbortSignal;
@@ -40,6 +42,7 @@ export async function buildForBody(
     folder: join(projectFolder, "build/native", `lab-${preset}-${target}`),
     wasmFile: app.file,
     manifestFile: join(projectFolder, "app_manifest.json"),
+    compiled: target,
   });
   return { ...app, native };
 }
@@ -50,11 +53,12 @@ export async function buildForBody(
  * @throws LabError native-tools-missing, native-build-failed
  */
 export async function buildNative(build: NativeBuild): Promise<NativeProgram> {
-  const { preset, folder, signal, target = "spherule_app" } = build;
+  const { preset, folder, signal, compiled = "release", target = "spherule_app" } = build;
   const configure = [
     ...["--preset", preset, "-B", folder],
     `-DSPHERULE_WASM=${build.wasmFile}`,
     `-DSPHERULE_MANIFEST=${build.manifestFile}`,
+    `-DSPHERULE_TARGET=${compiled}`,
   ];
   await cmake(configure, signal);
   await cmake(["--build", folder, "--target", target], signal);
@@ -72,7 +76,7 @@ export async function buildForPackage(
 ): Promise<string> {
   const folder = join(projectFolder, "build/native", `lab-arm-lab-${target}`);
   const manifestFile = join(projectFolder, "app_manifest.json");
-  await buildNative({ preset: "arm-lab", folder, wasmFile, manifestFile });
+  await buildNative({ preset: "arm-lab", folder, wasmFile, manifestFile, compiled: target });
   const prefix = join(folder, "package");
   await cmake(["--install", folder, "--strip", "--prefix", prefix]);
   return join(prefix, "bin/app");

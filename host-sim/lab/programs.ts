@@ -13,7 +13,7 @@ import { dirname, join, relative } from "node:path";
 import type { AppImage, NativeProgram, PackagedProgram } from "../device/app.ts";
 import { LabError } from "../errors.ts";
 import { packageFolder } from "../paths.ts";
-import type { BuiltApp } from "./app-image.ts";
+import type { BuiltApp, Target } from "./app-image.ts";
 import type { Body } from "./bodies.ts";
 import { buildNative, programIn } from "./native-build.ts";
 import { readIfThere } from "./read-if-there.ts";
@@ -138,20 +138,22 @@ interface Source {
   /** Packages have neither; the project's own are found by the wasm. */
   readonly sourceMap?: string;
   readonly asconfig?: string;
+  /** The target of `asconfig` that made the wasm. */
+  readonly compiled?: Target;
 }
 
 function keyOf(source: Source, tools: string): string {
-  const { wasm, image, sourceMap = "", asconfig = "" } = source;
+  const { wasm, image, sourceMap = "", asconfig = "", compiled = "" } = source;
   const { MutableStorage: storage } = image.manifest.Capabilities;
   return createHash("sha256")
     .update(`${tools} ${JSON.stringify(storage ?? null)} ${wasm.length}\n`)
     .update(wasm)
-    .update(`${sourceMap.length} ${sourceMap}${asconfig}`)
+    .update(`${sourceMap.length} ${sourceMap}${asconfig}${compiled}`)
     .digest("hex");
 }
 
 async function buildFrom(
-  { wasm, image, sourceMap, asconfig }: Source,
+  { wasm, image, sourceMap, asconfig, compiled }: Source,
   kept: string,
   signal: AbortSignal,
 ): Promise<NativeProgram> {
@@ -167,7 +169,7 @@ async function buildFrom(
     writeAtomically(manifestFile, JSON.stringify(image.manifest));
     // It names the linear memory.
     if (asconfig !== undefined) writeAtomically(join(input, "asconfig.json"), asconfig);
-    await buildNative({ preset: PRESET, folder, wasmFile, manifestFile, signal });
+    await buildNative({ preset: PRESET, folder, wasmFile, manifestFile, compiled, signal });
     for (const name of readdirSync(folder)) {
       if (name !== "bin" && name !== "lib") rmSync(join(folder, name), { recursive: true });
     }
@@ -192,12 +194,13 @@ function removeAbandoned(folder: string): void {
 
 /** What the project knows of a wasm that it has built itself: with the map debuggers know the sources. */
 function ownBuild(wasm: Uint8Array, projectFolder: string) {
-  for (const target of ["debug", "release"]) {
+  for (const target of ["debug", "release"] as const) {
     const file = join(projectFolder, "build/app", target, "app.wasm");
     if (!existsSync(file) || !readFileSync(file).equals(wasm)) continue;
     return {
       sourceMap: readIfThere(`${file}.map`),
       asconfig: readIfThere(join(projectFolder, "asconfig.json")),
+      compiled: target,
     };
   }
   return undefined;

@@ -42,6 +42,23 @@ export function dataEnd(module: Module): number {
   }, 0);
 }
 
+/** Where AssemblyScript says that its heap begins, and from where its own stack grows down. */
+const MARKS = /(^|\/)__(data_end|heap_base|stack_pointer)$/;
+
+/**
+ * Bytes that the app cannot do without: its static data, and what AssemblyScript keeps before its heap.
+ * Of a module without names only the data are known.
+ */
+export function bytesNeeded(module: Module): number {
+  const exported = new Map(
+    module.exports.flatMap(({ kind, index, name }) => (kind === "global" ? [[index, name]] : [])),
+  );
+  return module.globals.reduce((most, { type, name, initial }, index) => {
+    const isMark = type === "i32" && (MARKS.test(name) || MARKS.test(exported.get(index) ?? ""));
+    return isMark ? Math.max(most, Number(bitsOf(module, initial))) : most;
+  }, dataEnd(module));
+}
+
 function joinSegments(module: Module): Blob[] {
   const pieces = module.data
     .filter(({ bytes }) => bytes.length > 0)

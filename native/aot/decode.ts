@@ -223,7 +223,7 @@ function readGlobals(module: Module, section: Reader): void {
     const mutable = section.byte();
     if (mutable > 1) throw invalid("a global is neither constant nor variable", at);
     const initial = readConstant(module, section, type);
-    module.globals.push({ type, mutable: mutable === 1, initial });
+    module.globals.push({ type, mutable: mutable === 1, initial, name: "" });
   }
 }
 

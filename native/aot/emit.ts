@@ -1,28 +1,42 @@
 import { createHash } from "node:crypto";
 import { type Body, decodeBody, OP } from "./body.ts";
 import { analyseCalls } from "./call-graph.ts";
-import { type Blob, byteList, dataEnd, mergeData } from "./data.ts";
+import { type Blob, byteList, bytesNeeded, dataEnd, mergeData } from "./data.ts";
 import { bitsOf } from "./decode.ts";
+import { AotError } from "./errors.ts";
 import { prototype, translateFunction } from "./function.ts";
 import { exportPrototype, globalPrototype } from "./header.ts";
 import { type LineMap, readLineMap } from "./lines.ts";
-import type { DataSegment, Module, WasmFunction } from "./module.ts";
+import { type DataSegment, type Module, PAGE_BYTES, type WasmFunction } from "./module.ts";
 import { importName, internalName } from "./names.ts";
 import { C_TYPES, constantText, HOST_TYPES } from "./operands.ts";
 import { PRELUDE, SEGMENTS } from "./prelude.ts";
 import { table } from "./table.ts";
 import type { Plan } from "./work.ts";
 
+/** Of the linear memory, for the largest accesses of the compiled code. */
+const ALIGNMENT = 16;
+
 export interface Parts {
   readonly module: Module;
   readonly buildId: string;
+  /** The linear memory, where the compiler is not told another one. */
+  readonly memoryBytes: number;
   readonly blobs: readonly Blob[];
   readonly plan: Plan;
   readonly bodies: ReadonlyMap<number, Body>;
 }
 
+export interface TranslateOptions {
+  /** Source map version 3 in JSON, generated columns as byte offsets; without it no `#line`. */
+  readonly sourceMap?: string;
+  /** Linear memory, a multiple of 16; what the module declares at the start when absent. */
+  readonly memoryBytes?: number;
+}
+
 /** Everything that is found out before a line of C is written. */
-export function prepare(module: Module, sourceMap: string | undefined): Parts {
+export function prepare(module: Module, { sourceMap, memoryBytes }: TranslateOptions): Parts {
+  const capacity = memoryCapacity(module, memoryBytes);
   const bodies = new Map<number, Body>();
   for (const target of module.functions) {
     if (target.code) bodies.set(target.index, decodeBody(module, target));
@@ -39,7 +53,28 @@ export function prepare(module: Module, sourceMap: string | undefined): Parts {
     dataEnd: dataEnd(module),
   };
   const buildId = createHash("sha256").update(module.bytes).digest("hex");
-  return { module, buildId, blobs, plan, bodies };
+  return { module, buildId, memoryBytes: capacity, blobs, plan, bodies };
+}
+
+/** @throws AotError memory-too-small, memory-invalid */
+function memoryCapacity(module: Module, wanted: number | undefined): number {
+  // An array of C has at least one element.
+  const declared = Math.max((module.memory?.initial ?? 0) * PAGE_BYTES, ALIGNMENT);
+  if (wanted === undefined) return declared;
+  if (!Number.isInteger(wanted) || wanted <= 0 || wanted % ALIGNMENT !== 0) {
+    throw new AotError(
+      "memory-invalid",
+      `A linear memory cannot have ${wanted} bytes.`,
+      `Give a multiple of ${ALIGNMENT}.`,
+    );
+  }
+  const needed = bytesNeeded(module);
+  if (wanted >= needed) return wanted;
+  throw new AotError(
+    "memory-too-small",
+    `The app's static data and stack need ${needed} bytes, its linear memory has ${wanted}.`,
+    "Raise lowMemoryLimit in asconfig.json, or take it away.",
+  );
 }
 
 /** Equal types get the number of the first; 0 is an empty entry of the table. */
@@ -200,7 +235,8 @@ function initialize({ module, blobs, bodies, plan }: Parts): string {
     ({ at, bytes }, index) => `memcpy(wasm_memory + ${at}, wasm_data_${index}, ${bytes.length});`,
   );
   const lines = [
-    "memset(wasm_memory, 0, sizeof wasm_memory);",
+    // A program begins with zeros, and without a limit: pages that are not written need no RAM.
+    "if (wasm_stack_limit != 0) memset(wasm_memory, 0, sizeof wasm_memory);",
     ...copies,
     ...values,
     ...sizes,

@@ -5,7 +5,7 @@ import { importName, mangle } from "./names.ts";
 import { HOST_TYPES } from "./operands.ts";
 
 /** The text of `app_wasm.h`: what the README of this room promises. */
-export function emitHeader({ module, buildId, plan }: Parts): string {
+export function emitHeader({ module, buildId, plan, memoryBytes }: Parts): string {
   return `/* Made by spherule aot. Do not edit: it is written anew with each build. */
 #ifndef APP_WASM_H
 #define APP_WASM_H
@@ -13,7 +13,7 @@ export function emitHeader({ module, buildId, plan }: Parts): string {
 #include <stdint.h>
 
 #ifndef WASM_MEMORY_CAPACITY
-#define WASM_MEMORY_CAPACITY 49152
+#define WASM_MEMORY_CAPACITY ${memoryBytes}
 #endif
 #ifndef WASM_STACK_BYTES
 #define WASM_STACK_BYTES 16384

@@ -1,7 +1,8 @@
 import { decodeModule } from "./decode.ts";
-import { emitSource, prepare } from "./emit.ts";
+import { emitSource, prepare, type TranslateOptions } from "./emit.ts";
 import { emitHeader } from "./header.ts";
 
+export type { TranslateOptions } from "./emit.ts";
 export { AotError } from "./errors.ts";
 
 /** Compiler flags that the generated code needs to mean the same as the wasm; see the README. */
@@ -24,11 +25,6 @@ export const AOT_SPEED_FLAGS: readonly string[] = [
   "-fno-schedule-insns",
 ];
 
-export interface TranslateOptions {
-  /** Source map version 3 in JSON, generated columns as byte offsets; without it no `#line`. */
-  readonly sourceMap?: string;
-}
-
 export interface Translation {
   /** Text of `app_wasm.c`. */
   readonly source: string;
@@ -44,10 +40,11 @@ export interface Translation {
 
 /**
  * Translates a WebAssembly module to C. The same input gives the same text.
- * @throws AotError wasm-invalid, wasm-unsupported, wasm-too-large, name-collision, source-map-invalid
+ * @throws AotError wasm-invalid, wasm-unsupported, wasm-too-large, name-collision,
+ *   source-map-invalid, memory-invalid, memory-too-small
  */
 export function translate(wasm: Uint8Array, options: TranslateOptions = {}): Translation {
-  const parts = prepare(decodeModule(wasm), options.sourceMap);
+  const parts = prepare(decodeModule(wasm), options);
   const { plan, bodies, buildId } = parts;
   return {
     source: emitSource(parts),

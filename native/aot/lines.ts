@@ -29,17 +29,17 @@ export function readLineMap(sourceMap: string): LineMap {
   };
 }
 
-/** A segment without a source belongs to no line of its own: the one before it goes on. */
-function decode(sourceMap: string): { columns: number[]; places: Place[] } {
+/** A segment without a source ends the place before it: what follows is of no line. */
+function decode(sourceMap: string): { columns: number[]; places: (Place | undefined)[] } {
   const columns: number[] = [];
-  const places: Place[] = [];
+  const places: (Place | undefined)[] = [];
   try {
     const map = new TraceMap(sourceMap);
     for (const [column, source, line] of decodedMappings(map)[0] ?? []) {
       const file = source === undefined ? undefined : map.sources[source];
-      if (file === undefined || file === null || line === undefined) continue;
+      const known = file !== undefined && file !== null && line !== undefined;
       columns.push(column);
-      places.push({ site: column, source: file, line: line + 1 });
+      places.push(known ? { site: column, source: file, line: line + 1 } : undefined);
     }
   } catch (error) {
     throw new AotError(

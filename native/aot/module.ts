@@ -27,6 +27,8 @@ export interface Global {
   readonly type: ValueType;
   readonly mutable: boolean;
   readonly initial: Constant;
+  /** From the name section. */
+  name: string;
 }
 
 export interface MemoryLimits {

@@ -1,5 +1,8 @@
 import type { Place } from "./lines.ts";
 
+/** What debuggers are told for code of no line; `spherule` reads it back from addr2line. */
+const NO_SOURCE = "(?)";
+
 /** Collects the statements of one function. */
 export interface Writer {
   /** Adds a line of C that belongs to `place`. */
@@ -26,6 +29,11 @@ export function createWriter(): Writer {
     next++;
   }
 
+  /** Code that no line has made must not count as the line before it goes on. */
+  function leave(): void {
+    if (source !== "" && source !== NO_SOURCE) move({ site: 0, source: NO_SOURCE, line: 1 });
+  }
+
   /** `#line` only where counting on would be wrong. */
   function move(place: Place): void {
     if (place.source === source && place.line === next) return;
@@ -38,6 +46,7 @@ export function createWriter(): Writer {
   return {
     line(text, place) {
       if (place) move(place);
+      else leave();
       add(text);
     },
     reserve() {

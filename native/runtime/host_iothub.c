@@ -64,9 +64,10 @@ static int32_t hand_over(struct in_flight *slot, IOTHUB_MESSAGE_HANDLE message,
     if (result < 0) {
         return result;
     }
-    if (IoTHubDeviceClient_LL_SendEventAsync(hub_client(), message, on_confirmed, slot) !=
-        IOTHUB_CLIENT_OK) {
-        return -EAGAIN;
+    IOTHUB_CLIENT_RESULT sent =
+        IoTHubDeviceClient_LL_SendEventAsync(hub_client(), message, on_confirmed, slot);
+    if (sent != IOTHUB_CLIENT_OK) {
+        return hub_error(sent);
     }
     slot->used = true;
     hub_work_soon();
@@ -81,11 +82,13 @@ int32_t host_iothub_send(int32_t id, int32_t body, int32_t body_length, int32_t 
     if (bytes == NULL || text == NULL) {
         return -EINVAL;
     }
-    if ((int64_t)body_length + properties_length > LARGEST_MESSAGE) {
-        return -EMSGSIZE;
+    int problem = properties_check(text, (size_t)properties_length);
+    if (problem != 0) {
+        return problem;
     }
-    if (!properties_are_valid(text, (size_t)properties_length)) {
-        return -EINVAL;
+    // On its way a byte of the properties may become three.
+    if ((int64_t)body_length + 3 * (int64_t)properties_length > LARGEST_MESSAGE) {
+        return -EMSGSIZE;
     }
     if (hub_client() == NULL) {
         return -ENOTCONN;

@@ -57,7 +57,7 @@ static struct report *free_slot(void)
 int32_t host_twin_report(int32_t id, int32_t json, int32_t length)
 {
     const unsigned char *bytes = rt_buffer(json, length);
-    if (bytes == NULL) {
+    if (bytes == NULL || length == 0) {
         return -EINVAL;
     }
     if (length > LARGEST_REPORT) {
@@ -67,10 +67,13 @@ int32_t host_twin_report(int32_t id, int32_t json, int32_t length)
         return -ENOTCONN;
     }
     struct report *report = free_slot();
-    if (report == NULL ||
-        IoTHubDeviceClient_LL_SendReportedState(hub_client(), bytes, (size_t)length, on_reported,
-                                                report) != IOTHUB_CLIENT_OK) {
+    if (report == NULL) {
         return -EAGAIN;
+    }
+    IOTHUB_CLIENT_RESULT sent = IoTHubDeviceClient_LL_SendReportedState(
+        hub_client(), bytes, (size_t)length, on_reported, report);
+    if (sent != IOTHUB_CLIENT_OK) {
+        return hub_error(sent);
     }
     *report = (struct report){ id, true };
     hub_work_soon();

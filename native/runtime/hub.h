@@ -8,15 +8,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <iothub_device_client_ll.h>
 
 /** @return 0, -EBUSY when it is open already, -EINVAL when the arguments name no hub or the model
- * id is long */
+ * id is none */
 int hub_open(const char *model_id, size_t length);
 
 /** The client while the hub has accepted the device, otherwise NULL. */
 IOTHUB_DEVICE_CLIENT_LL_HANDLE hub_client(void);
+
+/** The error of a call that failed: -EAGAIN only for what may succeed later. */
+int32_t hub_error(IOTHUB_CLIENT_RESULT result);
 
 /** Something was handed to the client: it works soon. */
 void hub_work_soon(void);

@@ -28,18 +28,6 @@ static const struct system_property system_properties[] = {
 };
 #define SYSTEM_PROPERTIES (sizeof system_properties / sizeof system_properties[0])
 
-bool properties_are_valid(const char *text, size_t length)
-{
-    for (size_t index = 0; index < length; index++) {
-        char byte = text[index];
-        if (byte == '\0' ||
-            (strchr(letters, byte) == NULL && strchr("_-.~%&=$!'()*,:;@", byte) == NULL)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static int hex_digit(char digit)
 {
     if (digit >= '0' && digit <= '9') {
@@ -49,25 +37,67 @@ static int hex_digit(char digit)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/** Decodes in place. @return false for a bad escape or a zero byte */
-static bool decode(char *text)
+/** Where a sequence of UTF-8 stands: so many bytes are missing, and the next has to lie between. */
+struct sequence {
+    int missing;
+    int low;
+    int high;
+};
+
+/** Strict, as V8's decodeURIComponent: no surrogates, nothing that a shorter form would do. */
+static bool take_utf8(struct sequence *sequence, int byte)
+{
+    if (sequence->missing > 0) {
+        bool fits = byte >= sequence->low && byte <= sequence->high;
+        *sequence = (struct sequence){ sequence->missing - 1, 0x80, 0xbf };
+        return fits;
+    }
+    sequence->low = byte == 0xe0 ? 0xa0 : byte == 0xf0 ? 0x90 : 0x80;
+    sequence->high = byte == 0xed ? 0x9f : byte == 0xf4 ? 0x8f : 0xbf;
+    sequence->missing = byte < 0x80 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+    return byte < 0x80 || (byte >= 0xc2 && byte <= 0xf4);
+}
+
+int properties_check(const char *text, size_t length)
+{
+    struct sequence sequence = { 0, 0, 0 };
+    size_t pairs = 1;
+    for (size_t index = 0; index < length; index++) {
+        int byte = (unsigned char)text[index];
+        if (byte == '\0' ||
+            (strchr(letters, byte) == NULL && strchr("_-.~%&=$!'()*,:;@", byte) == NULL)) {
+            return -EINVAL;
+        }
+        pairs += byte == '&' ? 1 : 0;
+        if (byte == '%') {
+            int high = length - index > 2 ? hex_digit(text[index + 1]) : -1;
+            int low = high < 0 ? -1 : hex_digit(text[index + 2]);
+            byte = low < 0 ? 0 : high << 4 | low;
+            index += 2;
+        }
+        if (byte == 0 || !take_utf8(&sequence, byte)) {
+            return -EINVAL;
+        }
+    }
+    if (sequence.missing > 0) {
+        return -EINVAL;
+    }
+    return pairs > MOST_PROPERTIES || length > LONGEST_PROPERTIES ? -EMSGSIZE : 0;
+}
+
+/** Decodes in place what was checked before. */
+static void decode(char *text)
 {
     char *out = text;
     for (const char *in = text; *in != '\0'; in++) {
-        int byte = (unsigned char)*in;
         if (*in == '%') {
-            int high = hex_digit(in[1]);
-            int low = high < 0 ? -1 : hex_digit(in[2]);
-            byte = low < 0 ? 0 : high << 4 | low;
+            *out++ = (char)(hex_digit(in[1]) << 4 | hex_digit(in[2]));
             in += 2;
+        } else {
+            *out++ = *in;
         }
-        if (byte == 0) {
-            return false;
-        }
-        *out++ = (char)byte;
     }
     *out = '\0';
-    return true;
 }
 
 static int set_pair(IOTHUB_MESSAGE_HANDLE message, char *pair)
@@ -77,9 +107,8 @@ static int set_pair(IOTHUB_MESSAGE_HANDLE message, char *pair)
     if (equals != NULL) {
         *equals = '\0';
     }
-    if (!decode(pair) || !decode(value)) {
-        return -EINVAL;
-    }
+    decode(pair);
+    decode(value);
     for (size_t index = 0; index < SYSTEM_PROPERTIES; index++) {
         if (strcmp(pair, system_properties[index].name) == 0) {
             return system_properties[index].set(message, value) == IOTHUB_MESSAGE_OK ? 0 : -EAGAIN;
@@ -102,7 +131,7 @@ int properties_set(IOTHUB_MESSAGE_HANDLE message, const char *text, size_t lengt
     char *rest = copy;
     while (result == 0 && rest != NULL && *rest != '\0') {
         char *pair = strsep(&rest, "&");
-        result = set_pair(message, pair);
+        result = *pair == '\0' ? 0 : set_pair(message, pair);
     }
     free(copy);
     return result;

@@ -8,10 +8,18 @@
 
 #include <iothub_message.h>
 
-/** Only what may stand in an MQTT topic, percent-encoded. */
-bool properties_are_valid(const char *text, size_t length);
+/** So much the client takes for certain; the ABI tells apps. */
+#define MOST_PROPERTIES 64u
+#define LONGEST_PROPERTIES 16384
 
-/** @return 0, -EINVAL for a bad escape or a zero byte, -EAGAIN without memory */
+/**
+ * Whether the client will take a text, however often it is asked: only what may stand in an MQTT
+ * topic, percent-encoded UTF-8 without a zero byte, and not too much of it.
+ * @return 0, -EINVAL or -EMSGSIZE
+ */
+int properties_check(const char *text, size_t length);
+
+/** @param text that `properties_check` let pass @return 0, or -EAGAIN without memory */
 int properties_set(IOTHUB_MESSAGE_HANDLE message, const char *text, size_t length);
 
 /** Writes what of it fits into `out`. @return the length of the whole */

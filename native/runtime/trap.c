@@ -9,6 +9,8 @@
 #include "frames.h"
 
 #define LONGEST_TEXT 512u
+/** For a half of a pair, which UTF-8 cannot have. */
+#define REPLACEMENT 0xfffdu
 
 /** Tells tools from which wasm the program was made; they look for the first words in the file. */
 static const char build_mark[] = "spherule-wasm:" WASM_BUILD_ID;
@@ -54,7 +56,7 @@ static uint32_t unit_at(const uint8_t *units, uint32_t index)
 
 /**
  * A string of AssemblyScript as UTF-8: UTF-16, its byte length in the word before it. What does not
- * lie in the memory gives an empty text, what is too long is cut.
+ * lie in the memory gives an empty text, what is too long is cut, and a zero ends it.
  */
 static void managed_text(int32_t at, char *out, size_t capacity)
 {
@@ -72,6 +74,8 @@ static void managed_text(int32_t at, char *out, size_t capacity)
         if (unit >= 0xd800 && unit < 0xdc00 && next >= 0xdc00 && next < 0xe000) {
             unit = 0x10000 + ((unit - 0xd800) << 10) + (next - 0xdc00);
             index++;
+        } else if (unit >= 0xd800 && unit < 0xe000) {
+            unit = REPLACEMENT;
         }
         length += put_utf8(out + length, unit);
     }

@@ -190,6 +190,22 @@ for (const [what, steps, refuse, reason] of [
   });
 }
 
+test("--ScopeID counts before --Hostname, in both bodies", async () => {
+  const args = ["--Hostname", HUB_NAME, "--ScopeID", "0ne00000001"];
+  for (const body of ["native", "wasm"] as const) {
+    const device = await startDevice({ withHub: true });
+    const pem = device.service.certificates(TENANT)[0]?.pem ?? "";
+    const dps = await startService([{ status: 401, body: {} }], pem);
+    device.routes.set(`${ENDPOINT}:8883`, { host: "127.0.0.1", port: dps.port, ca: DPS_ROOT });
+    const rights = { ...PERMISSIVE, AllowedConnections: [HUB_NAME, ENDPOINT] };
+    await device.os.install(imageOf(trace, body, args, rights));
+    await device.until(() => dps.seen.requests.length > 0);
+    assert.not.ok(linesOf(device).includes("info connection true 6"), body);
+    await device.stop();
+    await dps.stop();
+  }
+});
+
 const NO_NETWORK = "info connection false 4";
 const BAD_CREDENTIAL = "info connection false 2";
 const AUTHENTICATED = "info connection true 6";

@@ -25,6 +25,7 @@ const EAGAIN = 11;
 const EACCES = 13;
 const EBUSY = 16;
 const ENODEV = 19;
+const EINVAL = 22;
 const EPROTO = 71;
 const ENOTCONN = 107;
 const ETIMEDOUT = 110;
@@ -146,6 +147,12 @@ test("the mutable file does not grow beyond its quota, by whichever call", async
     `pwrite64-beyond -1 ${EDQUOT}`,
     `writev-70 -1 ${EDQUOT}`,
     "writev-10 10 0",
+    "ftruncate-64 0 0",
+    `ftruncate-65 -1 ${EDQUOT}`,
+    `ftruncate64-65 -1 ${EDQUOT}`,
+    `ftruncate-negative -1 ${EINVAL}`,
+    "length 64 0",
+    "ftruncate-0 0 0",
     "other-file 100 0",
   ]);
 });
@@ -399,7 +406,8 @@ test("whatever bytes come, at whatever point, the process ends in good order", a
 });
 
 test("the libraries export the device's names, and nothing of their inside", () => {
-  const libc = ["close", "write", "pwrite", "writev", "pwritev", "pwrite64", "pwritev64"];
+  const writes = ["write", "pwrite", "writev", "pwritev", "pwrite64", "pwritev64"];
+  const libc = ["close", ...writes, "ftruncate", "ftruncate64"];
   for (const [library, names] of [
     [
       "libapplibs.so.0",

@@ -6,8 +6,9 @@ import type { AppImage, NativeProgram } from "../../host-sim/device/app.ts";
 import { TRAP_NAMES } from "../../host-sim/device/places.ts";
 import { compileFixture } from "../assembly/support.ts";
 import { CAPABILITIES, manifest, startDevice } from "../device/support.ts";
+import { HUB_NAME } from "../hub/support.ts";
 import { assemble } from "../native/aot/support.ts";
-import { ended, liveThrough, traceOf } from "./scenario.ts";
+import { ended, linesOf, liveThrough, traceOf } from "./scenario.ts";
 import { buildApp, buildFolder, NO_MAP, traceCalls } from "./support.ts";
 import { tracingV8 } from "./trace-v8.ts";
 
@@ -45,6 +46,7 @@ const foreign = async (text: string) =>
   ({ wasm: await assemble(text), sourceMap: NO_MAP }) as CompiledApp;
 const trace = await prepare("trace");
 const faults = await prepare("faults");
+const edges = await prepare("edges");
 const conversion = await prepare("conversion", await foreign(CONVERSION));
 const newer = await prepare(
   "newer",
@@ -125,6 +127,35 @@ async function fail(image: AppImage) {
   const calls = traceOf(device);
   await device.stop();
   return { code, report, calls };
+}
+
+/** Arguments at the edge of what is allowed, before there is a connection and over one. */
+async function atTheEdge(image: AppImage) {
+  const device = await startDevice({ withHub: true });
+  await device.os.install(image);
+  await ended(device);
+  await device.os.stopApp();
+  const seen = { lines: linesOf(device), trace: traceOf(device) };
+  await device.stop();
+  return seen;
+}
+
+for (const last of ["exit", "throw"] as const) {
+  test(`imports answer the same at the edge of what they take, and ${last} ends the same`, async () => {
+    const args = ["--Hostname", HUB_NAME, ...(last === "throw" ? [last] : [])];
+    const v8 = await tracingV8(() => atTheEdge(imageOf(edges, args)));
+    const { lines } = v8.result;
+    const again = lines.filter((line) => line.endsWith(" -11"));
+    assert.equal(again, [], "nothing that may never work is to be tried again");
+    for (const line of ["send 64 properties 0", "send 65 properties -90", "send no UTF-8 -22"]) {
+      assert.ok(lines.includes(`info ${line}`), line);
+    }
+    for (const body of ["native", "arm"] as const) {
+      const seen = await atTheEdge(imageOf(edges, args, body));
+      assert.equal(seen.lines, lines, body);
+      assert.equal(differing(seen.trace, v8.trace), [], body);
+    }
+  });
 }
 
 /** What the report calls it; an abort has a text of its own. */

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { NativeProgram } from "../../host-sim/device/app.ts";
+import { parseAddr2line } from "../../host-sim/device/native/frames-line.ts";
 import { buildOf } from "../../host-sim/device/places.ts";
 import { readBuilds, symbolize } from "../../host-sim/lab/symbolize.ts";
 import { nameFrames } from "../../host-sim/lab/symbolize-frames.ts";
@@ -43,6 +44,14 @@ for (const [target, { wasm, sourceMap }] of [
   writeFileSync(join(built, "app.wasm.map"), sourceMap);
 }
 const builds = readBuilds(folder);
+
+test("a frame of code that no line has made is named without a place", () => {
+  const text = ["w3_main_run", "./(?):4", "w2_main_go", "./assembly/app/main.ts:7", "main", "??:0"];
+  assert.equal(parseAddr2line(text.join("\n")), [
+    { name: "main_run", place: undefined },
+    { name: "main_go", place: "assembly/app/main.ts:7" },
+  ]);
+});
 
 /** The log of an app that ends by a division, from a device that has a source map or none. */
 async function logOf(body: "wasm" | "native", sourceMap?: string): Promise<string> {

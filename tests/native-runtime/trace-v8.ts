@@ -1,7 +1,5 @@
 import { exitStatusOf } from "../../host-sim/device/wasm/report.ts";
 
-/** As many bytes as a program has; what an app keeps lies below. */
-const CAPACITY = 48 * 1024;
 const SILENT = "abiVersion";
 const LEAVING = /^host_env_abort$/;
 const TRAPS = /^(RuntimeError|RangeError)$/;
@@ -83,7 +81,7 @@ function tellingExports(
 
 function sum(memory: WebAssembly.Memory | undefined): string {
   let value = 1;
-  for (const byte of new Uint8Array(memory?.buffer ?? new ArrayBuffer(0), 0, CAPACITY)) {
+  for (const byte of new Uint8Array(memory?.buffer ?? new ArrayBuffer(0))) {
     value = (Math.imul(value, 31) + byte) >>> 0;
   }
   return String(value);

@@ -13,7 +13,7 @@ export declare function capacity(): i32;
 export declare function read(offset: i32, buffer: usize, length: i32): i32;
 
 /**
- * Writes `length` bytes at `offset`, growing the file; a gap reads as zeros. When it returns the
+ * Writes `length` bytes at `offset`, growing the file unless there are none; a gap reads as zeros. When it returns the
  * bytes outlive a loss of power; a loss during the call may leave any prefix of them.
  * @returns `length`, or EACCES, EINVAL, EIO, EDQUOT (nothing written)
  */

@@ -1,6 +1,6 @@
 /**
  * Sends a patch of the reported properties, a JSON object; EVENT_REPORTED with `id` tells the result.
- * @returns 0, ENOTCONN, EAGAIN, EMSGSIZE (over 32 KiB)
+ * @returns 0, ENOTCONN, EAGAIN, EMSGSIZE (over 32 KiB), EINVAL (nothing at all)
  */
 export declare function report(id: i32, json: usize, length: i32): i32;
 

@@ -8,6 +8,7 @@ interface AotOptions extends Omit<OutputOptions, "output"> {
   /** A folder here, not a format as in most commands. */
   readonly output: string;
   readonly sourceMap?: string;
+  readonly memory?: string;
 }
 
 export function register(program: Command): void {
@@ -16,6 +17,7 @@ export function register(program: Command): void {
     .description("translate a compiled app to C, ahead of time: app_wasm.c and app_wasm.h")
     .requiredOption("-o, --output <folder>", "where to write the two files")
     .option("--source-map <file>", "the app's source map, for lines of TypeScript in the C")
+    .option("--memory <bytes>", "linear memory; without it what the app declares")
     .option("--query <expression>", "JMESPath expression that picks from the result")
     .addHelpText(
       "after",
@@ -28,7 +30,8 @@ async function run(input: string, options: AotOptions): Promise<void> {
   const { translate } = await import("../../../native/aot/index.ts");
   const wasm = await readInput(input);
   const sourceMap = options.sourceMap && (await readInput(options.sourceMap)).toString("utf8");
-  const translation = asLabErrors(() => translate(wasm, { sourceMap }));
+  const memoryBytes = options.memory === undefined ? undefined : Number(options.memory);
+  const translation = asLabErrors(() => translate(wasm, { sourceMap, memoryBytes }));
   const files = {
     "app_wasm.c": translation.source,
     "app_wasm.h": translation.header,

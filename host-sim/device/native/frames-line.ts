@@ -42,14 +42,21 @@ export async function framesOf(line: FramesLine, file: string): Promise<Frame[]>
   }
 }
 
-/** Pairs of lines: a function, then `file:line`. Only what has a line of the app's sources is the app's. */
+/** How the translator marks code that no line of the sources has made. */
+const NO_SOURCE = /^(?:.*\/)?\(\?\):\d+/;
+
+/**
+ * Pairs of lines: a function, then `file:line`. Only what has a line of the app's sources is the app's, or
+ * says that it has none.
+ */
 export function parseAddr2line(text: string): Frame[] {
   const lines = text.split("\n");
   return lines.flatMap((name, index) => {
     const [, own] = TRANSLATED.exec(name) ?? [];
-    const [, place] =
-      /^(?:\.\/)?(\S.*\.ts:[1-9]\d*)(?: \(.*\))?$/.exec(lines[index + 1] ?? "") ?? [];
-    if (index % 2 !== 0 || own === undefined || place === undefined) return [];
+    const where = lines[index + 1] ?? "";
+    const [, place] = /^(?:\.\/)?(\S.*\.ts:[1-9]\d*)(?: \(.*\))?$/.exec(where) ?? [];
+    const isApp = place !== undefined || NO_SOURCE.test(where);
+    if (index % 2 !== 0 || own === undefined || !isApp) return [];
     return [{ name: own.replace(CLONE, ""), place }];
   });
 }

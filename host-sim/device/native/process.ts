@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Clock, RealClock } from "../../clock/index.ts";
 import { LabError, messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
@@ -17,6 +17,7 @@ import { framesOf, isFramesLine, parseFramesLine } from "./frames-line.ts";
 import { gpioChannel } from "./gpio.ts";
 import { hubChannel } from "./hub.ts";
 import { MEMORY_LIMIT, privateBytes, watchMemory } from "./memory.ts";
+import { layOutPackage } from "./package-files.ts";
 import { provisioningChannel } from "./provisioning.ts";
 import { exitStatusOf } from "./report.ts";
 import { createOsServer, type OpenChannel } from "./server.ts";
@@ -105,6 +106,7 @@ export function runNative(run: NativeRun): RunningApp {
     if (run.program instanceof Promise) run.systemLogger.info("the app's program is being built");
     const program = await Promise.race([run.program, stopped]);
     if (!program || stopping) return NOT_STARTED;
+    layOutPackage(join(folder, "package"), run.image, program);
     started = { program, process: start(run, program, folder) };
     const unwatch = limitMemory(started);
     const end = await started.process.ended.finally(unwatch);
@@ -188,7 +190,7 @@ function channelsOf(run: Channels, mutableFile: string): ReadonlyMap<number, Ope
 function start(run: NativeRun, program: NativeProgram, folder: string): AppProcess {
   const own = {
     SPHERULE_OS_SOCKET: join(folder, "os"),
-    SPHERULE_IMAGE_PACKAGE: dirname(program.file),
+    SPHERULE_IMAGE_PACKAGE: join(folder, "package"),
     LD_LIBRARY_PATH: program.libraries,
   };
   const { logger, systemLogger, debugGate: gate } = run;

@@ -18,6 +18,13 @@ import { heardProperties } from "./properties.ts";
 const LARGEST_MESSAGE = 262_144;
 const LARGEST_REPORT = 32_768;
 const LARGEST_ANSWER = 131_072;
+const LONGEST_MODEL_ID = 256;
+const MOST_PROPERTIES = 64;
+const LONGEST_PROPERTIES = 16_384;
+/** On its way a byte of the properties may become three. */
+const ESCAPED = 3;
+/** What a model id of DTDL may have in it. */
+const MODEL_ID = /^[\w.:;]*$/;
 const MAX_REPORTS = 32;
 const UNANSWERED = 501;
 /** The Azure IoT C SDK sends no answer that is empty, so every body sends JSON's null. */
@@ -27,6 +34,22 @@ const PROPERTIES = /^[\w\-.~%&=$!'()*,:;@]*$/;
 
 /** Whether a text is `name=value&…`, percent-encoded, as it may stand in a topic. */
 export const areProperties = (text: string) => PROPERTIES.test(text);
+
+/** What native programs, too, refuse before anything is sent. @returns 0 or a negative error */
+function problemOf(properties: string): number {
+  if (!areProperties(properties) || !isEncodedText(properties)) return EINVAL;
+  const pairs = properties.split("&").length;
+  return pairs > MOST_PROPERTIES || properties.length > LONGEST_PROPERTIES ? EMSGSIZE : 0;
+}
+
+/** Whether its escapes are UTF-8 without a zero byte. */
+function isEncodedText(properties: string): boolean {
+  try {
+    return !decodeURIComponent(properties).includes("\0");
+  } catch {
+    return false;
+  }
+}
 
 /** What can be read while its event is handled. */
 interface Payload {
@@ -108,13 +131,15 @@ export function createIothub(options: IothubOptions) {
       if (client) return EBUSY;
       const { target } = options;
       if (target === undefined) return EINVAL;
+      if (modelId.length > LONGEST_MODEL_ID || !MODEL_ID.test(modelId)) return EINVAL;
       client = createHubClient({ ...options, target, modelId, events });
       return 0;
     },
     send(id: number, body: Uint8Array, properties: string): number {
       const connection = client?.connection;
-      if (body.length + properties.length > LARGEST_MESSAGE) return EMSGSIZE;
-      if (!areProperties(properties)) return EINVAL;
+      const problem = problemOf(properties);
+      if (problem !== 0) return problem;
+      if (body.length + ESCAPED * properties.length > LARGEST_MESSAGE) return EMSGSIZE;
       if (!connection) return ENOTCONN;
       if (connection.inFlight >= abi.MAX_IN_FLIGHT) return EAGAIN;
       connection.send(id, body, properties);
@@ -127,6 +152,7 @@ export function createIothub(options: IothubOptions) {
       return disposition === 0 ? 0 : EINVAL;
     },
     report(id: number, json: Uint8Array): number {
+      if (json.length === 0) return EINVAL;
       if (json.length > LARGEST_REPORT) return EMSGSIZE;
       if (!client?.connection) return ENOTCONN;
       if (reports.size >= MAX_REPORTS) return EAGAIN;

@@ -22,6 +22,8 @@ export function createStorage(storage: MutableStorage, bytes: number, logger: Lo
       if (bytes === 0) return EACCES;
       if (offset < 0) return EINVAL;
       if (offset + content.length > bytes) return EDQUOT;
+      // As the device's Linux: nothing that is written does not make the file longer.
+      if (content.length === 0) return 0;
       try {
         storage.write(offset, content);
         return content.length;

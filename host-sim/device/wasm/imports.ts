@@ -33,7 +33,8 @@ export function createImports(session: AppSession, memory: () => ArrayBuffer): H
   const inside = (at: number, length: number) =>
     at >= 0 && length >= 0 && at + length <= memory().byteLength;
   const view = (at: number, length: number) => new Uint8Array(memory(), at, length);
-  const text = (at: number, length: number) => Buffer.from(memory(), at, length).toString("utf8");
+  const text = (at: number, length: number, encoding: "utf8" | "latin1" = "utf8") =>
+    Buffer.from(memory(), at, length).toString(encoding);
 
   /** Copies what a read import answers: as much as fits, and the length of the whole. */
   function give(result: Uint8Array | number, at: number, capacity: number): number {
@@ -56,7 +57,9 @@ export function createImports(session: AppSession, memory: () => ArrayBuffer): H
       send(id, body, bodyLength, properties, propertiesLength) {
         if (!inside(body, bodyLength) || !inside(properties, propertiesLength)) return EINVAL;
         // A copy: the message leaves later, and the buffer is the app's again at once.
-        return iothub.send(id, view(body, bodyLength).slice(), text(properties, propertiesLength));
+        // A character for each byte: what is not ASCII is refused, and bytes are what counts.
+        const bag = text(properties, propertiesLength, "latin1");
+        return iothub.send(id, view(body, bodyLength).slice(), bag);
       },
       messageBody: (at, capacity) => give(iothub.messageBody(), at, capacity),
       messageProperties: (at, capacity) => give(iothub.messageProperties(), at, capacity),
@@ -64,7 +67,7 @@ export function createImports(session: AppSession, memory: () => ArrayBuffer): H
     },
     log: {
       write: (level, at, length) =>
-        inside(at, length) ? session.log(level, text(at, length)) : EINVAL,
+        inside(at, length) ? session.log(level, upToZero(text(at, length))) : EINVAL,
     },
     methods: {
       name: (at, capacity) => give(iothub.methodName(), at, capacity),
@@ -103,10 +106,17 @@ export function createImports(session: AppSession, memory: () => ArrayBuffer): H
   };
 }
 
+/** Halves of surrogate pairs, which no other body can write. */
+const HALF_PAIRS = /\p{Surrogate}/gu;
+
 /** A string of AssemblyScript: UTF-16, its byte length right before it. */
 function managedText(memory: ArrayBuffer, at: number): string {
   if (at < 4 || at > memory.byteLength) return "";
   const length = new DataView(memory).getUint32(at - 4, true);
   if (at + length > memory.byteLength) return "";
-  return Buffer.from(memory, at, length).toString("utf16le");
+  const text = Buffer.from(memory, at, length).toString("utf16le");
+  return upToZero(text.replace(HALF_PAIRS, "\ufffd"));
 }
+
+/** Lines of a log are C's texts on the device: a zero ends them. */
+const upToZero = (text: string): string => text.split("\0", 1)[0] ?? "";

@@ -106,11 +106,24 @@ EXPORTED ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t off
     return full ? -1 : next(fd, parts, count, offset);
 }
 
+EXPORTED int ftruncate(int fd, off_t length)
+{
+    static int (*next)(int, off_t);
+    if (next == NULL) {
+        *(void **)&next = dlsym(RTLD_NEXT, "ftruncate");
+    }
+    // What makes it shorter is no more than what it has.
+    return length > 0 && refused(fd, 0, (size_t)length) ? -1 : next(fd, length);
+}
+
 /** The names for large files; with musl these are macros for the ones above. */
 _Static_assert(sizeof(off_t) == 8, "one offset for both names");
 #ifndef pwrite64
 EXPORTED ssize_t pwrite64(int fd, const void *bytes, size_t length, off_t offset)
     __attribute__((alias("pwrite")));
+#endif
+#ifndef ftruncate64
+EXPORTED int ftruncate64(int fd, off_t length) __attribute__((alias("ftruncate")));
 #endif
 #ifndef pwritev64
 EXPORTED ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t offset)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -81,6 +82,24 @@ static void call_storage(void)
         close(fd);
     }
     show("delete", Storage_DeleteMutableFile());
+}
+
+/** A file that the package has: read-only, and with its content. */
+static void package_file(void)
+{
+    char text[16] = "";
+    struct stat status = { 0 };
+    int fd = Storage_OpenFileInImagePackage("data/words.txt");
+    show("open", fd < 0 ? -1 : 0);
+    CHECK(fd >= 0 && fstat(fd, &status) == 0);
+    show("writable", (long)(status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)));
+    show("read", read(fd, text, sizeof text - 1));
+    printf("text %s\n", text);
+    close(fd);
+    fd = Storage_OpenFileInImagePackage("app_manifest.json");
+    show("manifest", fd < 0 ? -1 : 0);
+    close(fd);
+    show("other", Storage_OpenFileInImagePackage("data/other.txt"));
 }
 
 static void never(SysEvent_Events event, SysEvent_Status status, const SysEvent_Info *info,
@@ -288,6 +307,12 @@ static void quota(void)
     CHECK(lseek(fd, 0, SEEK_SET) == 0);
     show("writev-70", writev(fd, parts, 2));
     show("writev-10", writev(fd, parts, 1));
+    show("ftruncate-64", ftruncate(fd, 64));
+    show("ftruncate-65", ftruncate(fd, 65));
+    show("ftruncate64-65", ftruncate64(fd, 65));
+    show("ftruncate-negative", ftruncate(fd, -1));
+    show("length", lseek(fd, 0, SEEK_END));
+    show("ftruncate-0", ftruncate(fd, 0));
     show("other-file", write(STDERR_FILENO, bytes, sizeof bytes));
     close(fd);
 }
@@ -437,6 +462,7 @@ int main(int argc, char **argv)
         { "pin", pin_in_loop },
         { "status", call_status },
         { "storage", call_storage },
+        { "package", package_file },
         { "sysevent", call_sysevent },
         { "exhausted", exhausted },
         { "versioned", versioned },

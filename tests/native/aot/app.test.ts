@@ -225,6 +225,27 @@ test("code that no line has made takes no place of the function before it", asyn
   assert.match(source, `wasm_trap(WASM_TRAP_UNREACHABLE, ${second}u)`);
 });
 
+test("a segment of the map without a source ends the line before it", async () => {
+  const wasm = await assemble(`(module (import "env" "say" (func $say (param i32)))
+    (func (export "run") (call $say (i32.const 1)) (call $say (i32.const 2)) (unreachable)))`);
+  const code = Buffer.from(wasm).indexOf(Buffer.from([0x41, 1]));
+  // Four bytes for each call: the first is of line 7, the second of none, the trap of line 9.
+  const mappings = [[[code, 0, 6, 0], [code + 4], [code + 8, 0, 8, 0]]] as const;
+  const map = { version: 3, sources: ["own.ts"], names: [], mappings } as const;
+  const sourceMap = JSON.stringify({
+    ...map,
+    mappings: encodedMappings(new TraceMap(map as never)),
+  });
+  const { source } = translate(wasm, { sourceMap });
+  const [, body = ""] = /#line 7 "own.ts"\n([\s\S]*?)\n\}\n/.exec(source) ?? [];
+  const lines = body.split("\n").filter((line) => /#line|w0_|wasm_trap/.test(line));
+  assert.match(lines[0] ?? "", "(1u)");
+  assert.is(lines[1], '#line 1 "(?)"');
+  assert.match(lines[2] ?? "", "(2u)");
+  assert.is(lines[3], '#line 9 "own.ts"');
+  assert.match(lines[4] ?? "", `wasm_trap(WASM_TRAP_UNREACHABLE, ${code + 8}u)`);
+});
+
 test("the same input gives the same text, and the build id is its hash", async () => {
   const app = await compileFixture("faults", "release");
   const one = translate(app.wasm, { sourceMap: app.sourceMap });

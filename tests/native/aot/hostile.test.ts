@@ -160,4 +160,29 @@ test("every error code has a heading in docs/errors.md", () => {
   for (const code of [...codes, "source-map-invalid"]) assert.match(text, `\n## ${code}\n`);
 });
 
+test("a memory that does not hold what the app needs is refused, one of no size too", async () => {
+  const codeOf = (memoryBytes: number, wasm: Uint8Array) => {
+    try {
+      return translate(wasm, { memoryBytes }).header.match(/CAPACITY (\d+)/)?.[1];
+    } catch (error) {
+      return error instanceof AotError ? error.code : String(error);
+    }
+  };
+  const data = '(memory 2) (data (i32.const 1000) "x")';
+  const plain = await assemble(`(module ${data})`);
+  assert.is(translate(plain).header.match(/CAPACITY (\d+)/)?.[1], "131072");
+  assert.is(codeOf(1008, plain), "1008");
+  assert.is(codeOf(992, plain), "memory-too-small");
+  for (const bytes of [0, -16, 1001, Number.NaN]) {
+    assert.is(codeOf(bytes, plain), "memory-invalid", String(bytes));
+  }
+  // The stack of AssemblyScript's incremental runtime lies behind the data, and grows down.
+  const pointer = "(global $~lib/memory/__stack_pointer (mut i32) (i32.const 33768))";
+  const stacked = await assemble(`(module ${data} ${pointer})`);
+  assert.is(codeOf(32_768, stacked), "memory-too-small");
+  assert.is(codeOf(33_776, stacked), "33776");
+  const none = await assemble("(module)");
+  assert.is(translate(none).header.match(/CAPACITY (\d+)/)?.[1], "16");
+});
+
 test.run();
