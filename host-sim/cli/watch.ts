@@ -1,5 +1,5 @@
-import { type FSWatcher, readdirSync, watch } from "node:fs";
-import { join } from "node:path";
+import { type FSWatcher, readdirSync, statSync, watch } from "node:fs";
+import { basename, join } from "node:path";
 import type { CompilerProcess } from "../compiler/process.ts";
 import { LabError, messageOf } from "../errors.ts";
 import type { BuiltApp, Target } from "../lab/app-image.ts";
@@ -17,6 +17,8 @@ export interface WatchOptions {
   readonly compiler: CompilerProcess;
   readonly built: (app: BuiltApp) => Promise<void>;
   readonly report: (text: string) => void;
+  /** Milliseconds since the epoch on the files' own clock: what was saved later is not built yet. */
+  readonly since: number;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface WatchOptions {
  * running one as it is. @returns what ends it
  */
 export function watchProject(options: WatchOptions): () => void {
-  const { projectFolder, target, body, compiler, built, report } = options;
+  const { projectFolder, target, body, compiler, built, report, since } = options;
   let timer: NodeJS.Timeout | undefined;
   let building = false;
   let again = false;
@@ -81,10 +83,18 @@ export function watchProject(options: WatchOptions): () => void {
   }
 
   watchFolders();
+  if (lastSaved([...watchers.keys()]) > since) changed();
   return () => {
     clearTimeout(timer);
     for (const watcher of watchers.values()) watcher.close();
   };
+}
+
+/** When a source or setting in these folders was saved last. */
+function lastSaved(folders: readonly string[]): number {
+  const files = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+  const sources = files.filter((file) => file.endsWith(".ts") || SETTINGS.includes(basename(file)));
+  return Math.max(0, ...sources.map((file) => statSync(file).mtimeMs));
 }
 
 function foldersBelow(folder: string): string[] {

@@ -9,7 +9,7 @@ import { newProject } from "./support.ts";
 const test = suite("watching a project");
 
 /** A watched project; `next` waits for the result of the next build. */
-function watched() {
+function watched(since = Number.POSITIVE_INFINITY) {
   const { folder, remove } = newProject();
   const results: string[] = [];
   let wake = () => {};
@@ -20,6 +20,7 @@ function watched() {
     body: "wasm",
     compiler,
     built: async () => {},
+    since,
     report: (text) => {
       results.push(text);
       wake();
@@ -54,6 +55,12 @@ test("a source that an editor replaces is noticed every time", async () => {
     renameSync(`${source}.new`, source);
     assert.match(await next(), "built and started again");
   }
+  end();
+});
+
+test("what was saved while the first build went on is built as well", async () => {
+  const { next, end } = watched(0);
+  assert.match(await next(), "built");
   end();
 });
 

@@ -45,6 +45,7 @@ async function runLab(
   let ready = false;
   // Lines of the start come after the block that says where everything is.
   const show = (line: string) => (ready ? write(line) : void held.push(line));
+  const since = Date.now();
   const prepared = await labOptions(options, compiler);
   const lab = await startLab({ ...prepared, onEvent: (event) => show(liveLine(event, colour)) });
   write(describe(lab, prepared.app));
@@ -60,6 +61,7 @@ async function runLab(
         compiler,
         built: (app) => lab.install(app),
         report: write,
+        since,
       })
     : () => {};
   await ended(lab, write);
