@@ -9,7 +9,8 @@ export async function main(args: readonly string[]): Promise<void> {
   // Who reads has heard enough, as `| head` has.
   process.stdout.on("error", (error) => process.exit(systemErrorCode(error) === "EPIPE" ? 0 : 1));
   // What goes wrong beside the command, such as a write of the store when the disk is full.
-  process.on("uncaughtException", (error) => process.exit(report(error)));
+  let told: unknown;
+  process.on("uncaughtException", (error) => process.exit(error === told ? 1 : report(error)));
   const program = createProgram();
   try {
     const code = await runTool(args);
@@ -19,6 +20,7 @@ export async function main(args: readonly string[]): Promise<void> {
     }
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
+    told = error;
     process.exitCode = report(error);
   }
 }

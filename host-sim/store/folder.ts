@@ -16,17 +16,37 @@ function freeBytesOf(folder: string): number {
   return bavail * bsize;
 }
 
+export interface FolderStoreOptions {
+  /** How much room the disk of the folder has. */
+  readonly freeBytes?: (folder: string) => number;
+  /** Is told of a write that failed, beside the one who wrote. */
+  readonly onFailure?: (error: LabError) => void;
+}
+
+/** Whoever wrote may answer a stranger with it and go on; a lab that keeps nothing must not. */
+function endProcess(error: LabError): void {
+  setImmediate(() => {
+    throw error;
+  });
+}
+
 /**
  * A store in `folder` (made when absent), durable against a kill at any moment.
- * @throws LabError state-corrupt, and of what writes state-not-written
+ * @throws LabError state-corrupt; state-not-written of what writes, which then ends the process
  */
-export function openFolderStore(folder: string, freeBytes = freeBytesOf): Store {
+export function openFolderStore(folder: string, options: FolderStoreOptions = {}): Store {
+  const { freeBytes = freeBytesOf, onFailure = endProcess } = options;
   const database = openDatabase(folder);
+  const failed = (cause: unknown): LabError => {
+    const error = notWritten(folder, cause);
+    onFailure(error);
+    return error;
+  };
   const requireRoom = () => {
     const free = freeBytes(folder);
     if (free >= LEAST_FREE_BYTES) return;
     const megabytes = (free / 1024 / 1024).toFixed(1);
-    throw notWritten(folder, new Error(`its disk has only ${megabytes} MB left`));
+    throw failed(new Error(`its disk has only ${megabytes} MB left`));
   };
   /** Runs what writes; what it throws for reasons of its own goes through. */
   const written = <T>(write: () => T): T => {
@@ -34,7 +54,7 @@ export function openFolderStore(folder: string, freeBytes = freeBytesOf): Store 
     try {
       return write();
     } catch (error) {
-      throw isFromLmdb(error) ? notWritten(folder, error) : error;
+      throw isFromLmdb(error) ? failed(error) : error;
     }
   };
   return {
@@ -64,7 +84,7 @@ export function openFolderStore(folder: string, freeBytes = freeBytesOf): Store 
           ? database.batch(write)
           : database.ifNoExists(unless, write));
       } catch (error) {
-        throw notWritten(folder, await reasonOf(error));
+        throw failed(await reasonOf(error));
       }
     },
     refresh: () => database.resetReadTxn(),

@@ -167,7 +167,9 @@ durability(
   async () => {
     const place = mkdtempSync(join(tmpdir(), "spherule-store-"));
     let free = 1e9;
-    const store = openFolderStore(place, () => free);
+    const failures: LabError[] = [];
+    const onFailure = (error: LabError) => void failures.push(error);
+    const store = openFolderStore(place, { freeBytes: () => free, onFailure });
     store.put("kept", 1);
     free = 5 * 1024 * 1024;
     const full = (error: LabError) => {
@@ -179,6 +181,7 @@ durability(
     assert.throws(() => store.delete("kept"), full);
     assert.throws(() => store.transaction(() => store.put("more", 2)), full);
     await store.putSoon([["more", 2]]).then(() => assert.unreachable(), full);
+    assert.is(failures.length, 4);
     assert.is(store.get("kept"), 1);
     assert.is(store.get("more"), undefined);
     free = 1e9;

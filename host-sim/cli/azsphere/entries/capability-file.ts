@@ -11,17 +11,17 @@ export interface CapabilityFile {
   readonly deviceId: string;
 }
 
-/** The type of images that are no software, and the component of every capability image. */
+/** The type of images that are no software. */
 const OTHER = 28;
-const COMPONENT = "5b1c9a34-7c1f-4e7b-9a36-0c4d2e8f7a61";
 const NOT_TRUSTED = 7_340_047;
 
 /** @throws LabError file-unreadable, capability-file-invalid for a file that is something else */
 export async function readCapabilityFile(name: string): Promise<CapabilityFile> {
   const bytes = readBytes(name);
   const { readImage } = await import("../../../imagepackage/index.ts");
+  const { CAPABILITY_COMPONENT } = await import("../../../device/package-check.ts");
   const { imageType, componentId, content, payload } = readImage(bytes);
-  if (imageType !== OTHER || componentId !== COMPONENT) {
+  if (imageType !== OTHER || componentId !== CAPABILITY_COMPONENT) {
     throw invalid(
       `'${name}' is no capability file: it is an image of type ${imageType}`,
       "`device sideload deploy` brings applications to a device.",
