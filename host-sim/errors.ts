@@ -29,3 +29,13 @@ export function systemErrorCode(error: unknown): string {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** The same, and behind it what to do next where that is known. */
+export function messageWithHint(error: unknown, separator = " "): string {
+  return error instanceof LabError ? `${error.message}${separator}${error.hint}` : messageOf(error);
+}
+
+/** How a command tells what ended it, in lines. */
+export function errorText(code: string, message: string, hint = ""): string {
+  return `error ${code}: ${message}\n${hint === "" ? "" : `${hint}\n`}`;
+}

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { LabError, messageOf, systemErrorCode } from "../errors.ts";
+import { errorText, LabError, messageOf, systemErrorCode } from "../errors.ts";
 import { packageVersion } from "../paths.ts";
 import { runTool } from "./commands/azsphere.ts";
 import { nouns } from "./commands/index.ts";
@@ -73,8 +73,7 @@ function report(error: unknown): number {
   return 70;
 }
 
-function tell(code: string, message: string, hint: string | undefined): number {
-  process.stderr.write(`error ${code}: ${message}\n`);
-  if (hint) process.stderr.write(`${hint}\n`);
+function tell(...what: Parameters<typeof errorText>): number {
+  process.stderr.write(errorText(...what));
   return 1;
 }

@@ -1,4 +1,5 @@
 import { watchApps } from "../device/wasm/watchdog.ts";
+import { errorText } from "../errors.ts";
 
 /** An event of an app takes milliseconds. */
 const PATIENCE_S = 10;
@@ -7,8 +8,11 @@ const PATIENCE_S = 10;
 export function endLabWhenAppIsStuck(): void {
   watchApps(
     PATIENCE_S,
-    `error app-stuck: An app has not come back for ${PATIENCE_S} s: it loops without an end. ` +
-      "The lab was ended, since the app runs in its own thread.\n" +
-      "Correct the loop; work that is long belongs in several timer events.\n",
+    errorText(
+      "app-stuck",
+      `An app has not come back for ${PATIENCE_S} s: it loops without an end. ` +
+        "The lab was ended, since the app runs in its own thread.",
+      "Correct the loop; work that is long belongs in several timer events.",
+    ),
   );
 }

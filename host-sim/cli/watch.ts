@@ -1,7 +1,7 @@
 import { type FSWatcher, readdirSync, statSync, watch } from "node:fs";
 import { basename, join } from "node:path";
 import type { CompilerProcess } from "../compiler/process.ts";
-import { LabError, messageOf } from "../errors.ts";
+import { messageWithHint } from "../errors.ts";
 import type { BuiltApp, Target } from "../lab/app-image.ts";
 import type { Body } from "../lab/bodies.ts";
 
@@ -42,8 +42,7 @@ export function watchProject(options: WatchOptions): () => void {
       await built(app);
       report(`built and started again in ${Math.round(performance.now() - started)} ms`);
     } catch (error) {
-      const hint = error instanceof LabError ? `${error.hint}\n` : "";
-      report(`${messageOf(error)}\n${hint}What ran before still runs.`);
+      report(`${messageWithHint(error, "\n")}\nWhat ran before still runs.`);
     } finally {
       building = false;
       if (again) void build();

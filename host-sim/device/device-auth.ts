@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import type { Clock, TimerHandle } from "../clock/index.ts";
-import { LabError, messageOf } from "../errors.ts";
+import { messageWithHint } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { generateKeyPair, parseCertificate, privateKeyPem, splitPem } from "../pki/index.ts";
 import type { Network } from "./network.ts";
@@ -92,8 +92,7 @@ export function createDeviceAuth(options: {
 
   /** The same trouble every ten seconds is told once. */
   function explain(error: unknown): void {
-    const hint = error instanceof LabError ? ` ${error.hint}` : "";
-    const problem = `no device authentication: ${messageOf(error)}${hint}`;
+    const problem = `no device authentication: ${messageWithHint(error)}`;
     if (problem !== lastProblem) logger.warn(problem);
     lastProblem = problem;
   }

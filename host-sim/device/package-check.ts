@@ -75,11 +75,11 @@ export function requireManifest(
   const files = image.files.map(({ path }) => path);
   const pinsInUse = pinHolders && new Set(pinHolders.keys());
   const refusal = installRefusal(text, { files, pinsInUse });
-  const manifest = () => JSON.parse(text.replace(/^\uFEFF/, "")) as Manifest;
-  const conflict =
-    pinHolders && refusal?.code === ERRORS.pinsInUse && pinConflict(manifest(), pinHolders);
-  if (refusal) throw conflict || new DeviceError(refusal.code);
-  const { ComponentId: component } = manifest();
+  if (refusal?.code === ERRORS.pinsInUse && pinHolders) {
+    throw pinConflict(parsed(text), pinHolders) ?? new DeviceError(refusal.code);
+  }
+  if (refusal) throw new DeviceError(refusal.code);
+  const { ComponentId: component } = parsed(text);
   const same = String(component).toLowerCase() === image.componentId;
   refuseIf(!same, ERRORS.invalidComponentId);
 }
@@ -97,9 +97,12 @@ function manifestText({ files }: Image): string | undefined {
   return file && Buffer.from(file.content).toString("utf8");
 }
 
+/** A manifest that was found right, without the byte order mark that editors may put before it. */
+const parsed = (text: string): Manifest => JSON.parse(text.replace(/^\uFEFF/, ""));
+
 /** The app inside a package, with the code that the lab can run, if it has such. */
 export function loaded(image: Image): AppImage {
-  const manifest = JSON.parse((manifestText(image) ?? "").replace(/^\uFEFF/, "")) as Manifest;
+  const manifest = parsed(manifestText(image) ?? "");
   const files = image.files.map(keptFile);
   const entry = files.find(({ path }) => `/${path}` === manifest.EntryPoint);
   const isWasm = entry && Buffer.from(entry.content).subarray(0, 4).equals(WASM_MAGIC);

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { Command } from "commander";
+import { killedWithTheLab } from "../../device/native/app-process.ts";
 import { LabError, systemErrorCode } from "../../errors.ts";
 import { type LabCommandOptions, labOptions, withLabOptions } from "../lab-options.ts";
 import { liveLine } from "../live.ts";
@@ -50,11 +51,8 @@ function runChild(command: string[], env: NodeJS.ProcessEnv): Promise<number> {
     const pass = (signal: NodeJS.Signals) => void child.kill(signal);
     process.on("SIGINT", pass);
     process.on("SIGTERM", pass);
-    // A lab that ends by itself takes the command with it.
-    const end = () => void child.kill();
-    process.on("exit", end);
+    killedWithTheLab(child, () => void child.kill());
     const done = () => {
-      process.removeListener("exit", end);
       process.removeListener("SIGINT", pass);
       process.removeListener("SIGTERM", pass);
     };

@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock/index.ts";
-import { LabError, messageOf } from "../../errors.ts";
+import { messageOf, messageWithHint } from "../../errors.ts";
 import type { TrustStore } from "../../imagepackage/index.ts";
 import type { Logger } from "../../log.ts";
 import type { Network } from "../network.ts";
@@ -115,9 +115,8 @@ export function createUpdater(options: UpdaterOptions) {
 
   /** The same trouble at every attempt is told once. */
   function explain(error: unknown): void {
-    const hint = error instanceof LabError ? ` ${error.hint}` : "";
     const problem = messageOf(error);
-    if (problem !== lastProblem) logger.warn(`no update: ${problem}${hint}`);
+    if (problem !== lastProblem) logger.warn(`no update: ${messageWithHint(error)}`);
     lastProblem = problem;
   }
 

@@ -1,6 +1,6 @@
 import type { Server } from "node:net";
 import { RealClock } from "../../clock/index.ts";
-import { LabError } from "../../errors.ts";
+import { LabError, messageWithHint } from "../../errors.ts";
 import { createLogger } from "../../log.ts";
 import { watchSockets } from "../../server-service.ts";
 import { openFolderStore } from "../../store/index.ts";
@@ -40,8 +40,8 @@ process.on("message", (message: ToHubProcess, server: Server | undefined) => {
 process.on("disconnect", () => process.exit());
 // Such as a store that cannot be written, because the disk is full.
 process.on("uncaughtException", (error) => {
-  const hint = error instanceof LabError ? error.hint : (error.stack ?? "");
-  process.stderr.write(`${error.message}\n${hint}\n`);
+  const text = error instanceof LabError ? messageWithHint(error, "\n") : error.stack;
+  process.stderr.write(`${text}\n`);
   process.exit(1);
 });
 
