@@ -93,7 +93,9 @@ export function watchProject(options: WatchOptions): () => void {
 function lastSaved(folders: readonly string[]): number {
   const files = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
   const sources = files.filter((file) => file.endsWith(".ts") || SETTINGS.includes(basename(file)));
-  return Math.max(0, ...sources.map((file) => statSync(file).mtimeMs));
+  // Gone meanwhile, or a link of an editor to nowhere.
+  const times = sources.map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  return Math.max(0, ...times);
 }
 
 function foldersBelow(folder: string): string[] {

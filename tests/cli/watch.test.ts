@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -9,8 +9,9 @@ import { newProject } from "./support.ts";
 const test = suite("watching a project");
 
 /** A watched project; `next` waits for the result of the next build. */
-function watched(since = Number.POSITIVE_INFINITY) {
+function watched(since = Number.POSITIVE_INFINITY, prepare = (_folder: string) => {}) {
   const { folder, remove } = newProject();
+  prepare(folder);
   const results: string[] = [];
   let wake = () => {};
   const compiler = createCompilerProcess();
@@ -60,6 +61,13 @@ test("a source that an editor replaces is noticed every time", async () => {
 
 test("what was saved while the first build went on is built as well", async () => {
   const { next, end } = watched(0);
+  assert.match(await next(), "built");
+  end();
+});
+
+test("a lock of an editor, which is a link to nowhere, does not disturb the start", async () => {
+  const lock = (folder: string) => symlinkSync("me@here.1", join(folder, "assembly/app/.#main.ts"));
+  const { next, end } = watched(0, lock);
   assert.match(await next(), "built");
   end();
 });
